@@ -1,0 +1,1 @@
+//! The ways in: FTP, FTPS, SFTP, the watched folder.

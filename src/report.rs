@@ -1,0 +1,1 @@
+//! What came back, what is missing, and why.

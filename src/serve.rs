@@ -1,0 +1,1 @@
+//! Wires endpoints, pipeline and web; stops them in order.

@@ -1,0 +1,1 @@
+//! Durable receive, partials, recovery at start.

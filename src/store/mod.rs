@@ -1,0 +1,1 @@
+//! Blobs and originals: local folders. Only this module spells object keys.

@@ -1,0 +1,1 @@
+//! What a customer sees: names, sizes, times; over the catalogue.
