@@ -1,1 +1,242 @@
-//! Every SQL statement.
+//! Every SQL statement of the project, and the two ways to run one: [`Catalogue::write`] and [`Catalogue::read`].
+//!
+//! Owns the connection, the migrations, group commit and the translation of rows to plain data. Does not decide anything:
+//! what a row means for a picture is the business of the modules above. The interface is synchronous and runs on its own
+//! threads; async callers wrap it in `spawn_blocking`.
+//!
+//! Several processes may hold the same catalogue open (a running server and a command): every unit of work is one
+//! immediate transaction, and ids come from the table `ids` inside it.
+
+mod migrate;
+mod tx;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+pub use migrate::SCHEMA_VERSION;
+pub use tx::{Row, Tx};
+
+use writer::Writer;
+
+/// How long a unit of work waits for another process before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections kept for reading beside the writer.
+const READERS: usize = 4;
+
+/// Why the catalogue could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The catalogue file cannot be opened.
+    #[error("cannot open the catalogue `{path}`: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the engine said.
+        source: rusqlite::Error,
+    },
+    /// A newer reunite has written this catalogue.
+    #[error("the catalogue `{path}` has schema {found}, this reunite knows up to {known}; install the newer reunite")]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema found in it.
+        found: u32,
+        /// The newest schema this program knows.
+        known: u32,
+    },
+    /// The copy made before a migration failed, so the migration was not begun.
+    #[error("cannot copy the catalogue to `{path}` before its migration: {source}; free space or repair the folder")]
+    Backup {
+        /// Where the copy was to go.
+        path: PathBuf,
+        /// What the engine said.
+        source: rusqlite::Error,
+    },
+    /// A statement failed.
+    #[error("the catalogue failed: {0}")]
+    Sql(#[from] rusqlite::Error),
+    /// The writer has stopped, since the program is shutting down.
+    #[error("the catalogue is closing")]
+    Closing,
+    /// The commit that this unit of work shared with others failed; nothing of it is kept.
+    #[error("the catalogue could not commit: {0}")]
+    Commit(String),
+}
+
+impl Error {
+    /// Whether the same work may succeed when it is tried again later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Sql(rusqlite::Error::SqliteFailure(failure, _)) => matches!(
+                failure.code,
+                rusqlite::ErrorCode::DatabaseBusy
+                    | rusqlite::ErrorCode::DatabaseLocked
+                    | rusqlite::ErrorCode::DiskFull
+                    | rusqlite::ErrorCode::SystemIoFailure
+            ),
+            Error::Commit(_) | Error::Closing => true,
+            _ => false,
+        }
+    }
+}
+
+/// The catalogue of one data folder, open for reading and writing. Shared by reference between threads.
+pub struct Catalogue {
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+    reader_free: Condvar,
+    path: PathBuf,
+}
+
+impl Catalogue {
+    /// Opens `path`, making or migrating it as needed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, was written by a newer reunite, or cannot be migrated.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let mut connection = connect(path)?;
+        migrate::migrate(&mut connection, path)?;
+        let readers = (0..READERS).map(|_| connect(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Catalogue {
+            writer: Writer::start(connection),
+            readers: Mutex::new(readers),
+            reader_free: Condvar::new(),
+            path: path.to_owned(),
+        })
+    }
+
+    /// The catalogue's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` and returns once what it wrote is on disk. An error of `work` undoes only what it did itself; units of
+    /// several threads share one commit.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or the catalogue's own failure to begin or commit.
+    pub fn write<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.run(work)
+    }
+
+    /// Runs `work` over one consistent state of the catalogue.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, or the catalogue's own failure to begin.
+    pub fn read<T, E: From<Error>>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut readers = lock(&self.readers);
+        let mut connection = loop {
+            match readers.pop() {
+                Some(connection) => break connection,
+                None => readers = self.reader_free.wait(readers).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        drop(readers);
+        let result = snapshot(&mut connection, work);
+        lock(&self.readers).push(connection);
+        self.reader_free.notify_one();
+        result
+    }
+}
+
+fn snapshot<T, E: From<Error>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction = connection.transaction().map_err(Error::from)?;
+    work(&Tx::new(&transaction))
+    // Dropping the transaction rolls it back, which for a reader only ends its snapshot.
+}
+
+fn connect(path: &Path) -> Result<Connection, Error> {
+    let open = || -> Result<Connection, rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        // FULL: a commit returns only once the write-ahead log is on disk. The acknowledgement to a customer rests on it.
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(128);
+        Ok(connection)
+    };
+    open().map_err(|source| Error::Open { path: path.to_owned(), source })
+}
+
+/// A panic while a lock was held leaves nothing half-done in what these locks guard, so its mark is ignored.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch() -> (tempfile::TempDir, Catalogue) {
+        let folder = tempfile::tempdir().unwrap();
+        let catalogue = Catalogue::open(&folder.path().join("catalogue.sqlite")).unwrap();
+        (folder, catalogue)
+    }
+
+    #[test]
+    fn a_failed_unit_does_not_undo_its_neighbours() {
+        let (_folder, catalogue) = scratch();
+        std::thread::scope(|scope| {
+            for n in 0..50 {
+                let catalogue = &catalogue;
+                scope.spawn(move || {
+                    let result: Result<i64, Error> = catalogue.write(move |tx| {
+                        let id = tx.next_id("test")?;
+                        if n % 2 == 0 { Err(Error::Commit("on purpose".into())) } else { Ok(id) }
+                    });
+                    assert_eq!(result.is_ok(), n % 2 == 1);
+                });
+            }
+        });
+        let next: i64 = catalogue.write(|tx| tx.next_id("test")).unwrap();
+        assert_eq!(next, 26, "the 25 units that failed gave their ids back");
+    }
+
+    #[test]
+    fn two_processes_never_take_the_same_id() {
+        let (folder, first) = scratch();
+        let second = Catalogue::open(&folder.path().join("catalogue.sqlite")).unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..20 {
+            ids.push(first.write::<i64, Error>(|tx| tx.next_id("test")).unwrap());
+            ids.push(second.write::<i64, Error>(|tx| tx.next_id("test")).unwrap());
+        }
+        ids.dedup();
+        assert_eq!(ids, (1..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_in_one_unit_harms_no_other() {
+        let (_folder, catalogue) = scratch();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            catalogue.write::<(), Error>(|_| panic!("on purpose"))
+        }));
+        assert!(outcome.is_err() || outcome.is_ok_and(|result| result.is_err()));
+        assert_eq!(catalogue.write::<i64, Error>(|tx| tx.next_id("test")).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let (folder, catalogue) = scratch();
+        let path = folder.path().join("catalogue.sqlite");
+        drop(catalogue);
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        drop(connection);
+        assert!(matches!(Catalogue::open(&path), Err(Error::Newer { .. })));
+    }
+}
