@@ -1,0 +1,106 @@
+//! What was received, stored once per customer under its digest.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::durable::{digest_of, make_folder, sync_folder};
+use super::{Error, at};
+use crate::domain::{CustomerId, Digest};
+
+/// Nobody but the service reads what customers sent.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The blob store: a folder with one file for each (customer, digest).
+#[derive(Clone, Debug)]
+pub struct Blobs {
+    folder: PathBuf,
+}
+
+impl Blobs {
+    /// The blob store in `folder`, which is made when the first blob comes.
+    pub fn new(folder: PathBuf) -> Self {
+        Blobs { folder }
+    }
+
+    /// Takes the finished file `spooled` over as a blob; a second file with the same bytes is dropped, since the first
+    /// one is the same thing. Running it again after a crash in the middle does no harm.
+    ///
+    /// # Errors
+    /// When the file system refuses, or the spooled bytes are no longer those that were received.
+    pub fn take(&self, customer: CustomerId, digest: Digest, spooled: &Path) -> Result<(), Error> {
+        let blob = self.path(customer, digest);
+        let file = match File::open(spooled) {
+            // A crash after the rename and before the catalogue heard of it: the blob is already there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && blob.exists() => return Ok(()),
+            opened => opened.map_err(at("open", spooled))?,
+        };
+        let (found, length) = digest_of(&file).map_err(at("read", spooled))?;
+        if found != digest {
+            return Err(Error::Damaged { path: spooled.to_owned(), expected: digest, found });
+        }
+        if blob.metadata().is_ok_and(|known| known.len() == length) {
+            return std::fs::remove_file(spooled).map_err(at("remove the second copy", spooled));
+        }
+        let folder = blob.parent().unwrap_or(&self.folder);
+        make_folder(folder, FOLDER_MODE)?;
+        std::fs::rename(spooled, &blob).map_err(at("move into the blob store", spooled))?;
+        sync_folder(folder).map_err(at("sync the folder", folder))
+    }
+
+    /// Opens a blob for reading.
+    ///
+    /// # Errors
+    /// When it is absent or cannot be read.
+    pub fn open(&self, customer: CustomerId, digest: Digest) -> Result<File, Error> {
+        let path = self.path(customer, digest);
+        File::open(&path).map_err(at("open the blob", &path))
+    }
+
+    /// Where a blob lies.
+    pub fn path(&self, customer: CustomerId, digest: Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.folder.join(customer.to_string()).join(&name[..2]).join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_bytes_twice_are_one_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        for name in ["first", "second"] {
+            let spooled = folder.path().join(name);
+            std::fs::write(&spooled, b"picture").unwrap();
+            blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
+            assert!(!spooled.exists());
+        }
+        let mut file = blobs.open(CustomerId(1), Digest::of(b"picture")).unwrap();
+        assert_eq!(digest_of(&mut file).unwrap(), (Digest::of(b"picture"), 7));
+        assert!(blobs.open(CustomerId(2), Digest::of(b"picture")).unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn damaged_bytes_are_not_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let spooled = folder.path().join("spooled");
+        std::fs::write(&spooled, b"picturE").unwrap();
+        let result = blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled);
+        assert!(matches!(result, Err(Error::Damaged { .. })));
+        assert!(spooled.exists(), "what was received stays where it is");
+    }
+
+    #[test]
+    fn a_move_that_was_not_noted_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        let spooled = folder.path().join("spooled");
+        std::fs::write(&spooled, b"picture").unwrap();
+        blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
+        blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
+    }
+}
