@@ -1,1 +1,377 @@
-//! File, environment and flags, validated into one Config.
+//! File, environment and flags, validated into one [`Config`]: what is meant, not what was typed.
+//!
+//! `DIR/reunite.toml` holds the settings, each also as `REUNITE_SECTION_NAME`; flags of a command win over both. The
+//! commented file that `reunite init` writes stands in `src/config/reunite.toml`, and a test holds it against the defaults.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The settings file as `reunite init` writes it: every setting with its default and what it means.
+pub const TEMPLATE: &str = include_str!("config/reunite.toml");
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The data folder; from `--data` or `REUNITE_DATA`, never from the file.
+    #[serde(skip)]
+    pub data: PathBuf,
+    /// FTP and FTPS.
+    pub ftp: Ftp,
+    /// SFTP and scp.
+    pub sftp: Sftp,
+    /// The pages.
+    pub web: Web,
+    /// What is refused, and when.
+    pub limits: Limits,
+    /// How files are received.
+    pub receive: Receive,
+    /// How pictures are read.
+    pub decode: Decode,
+    /// What is put back.
+    pub attach: Attach,
+    /// Where originals go.
+    pub originals: Originals,
+}
+
+/// FTP and FTPS.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ftp {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether TLS must, may or cannot be used.
+    pub tls: Tls,
+    /// First port for passive data connections; 0 lets the system choose.
+    pub passive_port_first: u16,
+    /// Last port for passive data connections.
+    pub passive_port_last: u16,
+    /// The address named in PASV replies, for servers behind NAT.
+    pub passive_address: Option<IpAddr>,
+}
+
+/// Whether TLS must, may or cannot be used on the FTP port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// No login and no data without TLS.
+    Required,
+    /// TLS for clients that ask for it.
+    Offered,
+    /// No TLS.
+    Off,
+}
+
+/// SFTP and scp.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sftp {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Bytes that all open transfers together may keep in flight.
+    pub buffer_bytes: u64,
+}
+
+/// The pages.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Web {
+    /// Where they are served; only a loopback address is accepted.
+    pub listen: SocketAddr,
+}
+
+/// What is refused, and when.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections of FTP and SFTP together.
+    pub connections: usize,
+    /// Connections from one address.
+    pub connections_per_address: usize,
+    /// Connections of one customer.
+    pub connections_per_customer: usize,
+    /// Seconds until a connection must have logged in.
+    pub login_seconds: u64,
+    /// Seconds a session may say nothing.
+    pub idle_seconds: u64,
+    /// Seconds a transfer may make no progress.
+    pub stall_seconds: u64,
+    /// Seconds that running transfers get when the server stops.
+    pub drain_seconds: u64,
+}
+
+/// How files are received.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receive {
+    /// Bytes that must stay free on the disk; below, new transfers are refused. Nothing: the smaller of 5 % and 10 GiB.
+    pub min_free_bytes: Option<u64>,
+    /// Seconds that a file with a client's temporary name waits for its rename.
+    pub held_seconds: u64,
+    /// Seconds that a file in the inbox must be quiet before it counts.
+    pub inbox_quiet_seconds: u64,
+    /// Days after which a transfer that broke off becomes an upload marked truncated.
+    pub partial_days: u64,
+}
+
+/// How pictures are read.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Decode {
+    /// Pictures read at once; 0 means one for each core.
+    pub threads: usize,
+    /// Address space of a decode child, in bytes.
+    pub memory_bytes: u64,
+    /// Seconds that one file may take.
+    pub seconds: u64,
+    /// Pixels of the largest picture that is read.
+    pub pixels_max: u64,
+}
+
+/// What is put back.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Attach {
+    /// Whether proven originals are put back without asking.
+    pub mode: Mode,
+    /// Whether proven pictures that are smaller or lossier than the lost original are put back, too.
+    pub copies: bool,
+}
+
+/// Whether proven originals are put back without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// They are.
+    Auto,
+    /// Everything runs and nothing is placed: each proven original waits in the review list.
+    Propose,
+}
+
+/// Where originals go.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Originals {
+    /// The folder that the shop's software reads; relative to the data folder.
+    pub folder: PathBuf,
+    /// Mode of files, in octal.
+    pub file_mode: String,
+    /// Mode of folders, in octal.
+    pub folder_mode: String,
+}
+
+impl Default for Ftp {
+    fn default() -> Self {
+        Ftp {
+            listen: SocketAddr::from(([127, 0, 0, 1], 2121)),
+            tls: Tls::Offered,
+            passive_port_first: 0,
+            passive_port_last: 0,
+            passive_address: None,
+        }
+    }
+}
+
+impl Default for Sftp {
+    fn default() -> Self {
+        Sftp { listen: SocketAddr::from(([127, 0, 0, 1], 2222)), buffer_bytes: 128 << 20 }
+    }
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Web { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections: 1_000,
+            connections_per_address: 100,
+            connections_per_customer: 100,
+            login_seconds: 60,
+            idle_seconds: 600,
+            stall_seconds: 120,
+            drain_seconds: 30,
+        }
+    }
+}
+
+impl Default for Receive {
+    fn default() -> Self {
+        Receive { min_free_bytes: None, held_seconds: 15 * 60, inbox_quiet_seconds: 5, partial_days: 7 }
+    }
+}
+
+impl Default for Decode {
+    fn default() -> Self {
+        Decode { threads: 0, memory_bytes: 2 << 30, seconds: 60, pixels_max: 400_000_000 }
+    }
+}
+
+impl Default for Attach {
+    fn default() -> Self {
+        Attach { mode: Mode::Auto, copies: true }
+    }
+}
+
+impl Default for Originals {
+    fn default() -> Self {
+        Originals { folder: PathBuf::from("originals"), file_mode: "644".into(), folder_mode: "755".into() }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings file cannot be read.
+    #[error("cannot read the settings `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The settings file, with the environment over it, does not say what a configuration can say.
+    #[error("the settings in `{path}` or in REUNITE_... variables cannot be used: {message}")]
+    Meaning {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its line where it has one.
+        message: String,
+    },
+}
+
+impl Config {
+    /// The configuration of the data folder `data`; a folder without a settings file has the defaults.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a setting is unknown or out of range.
+    pub fn load(data: &Path) -> Result<Self, Error> {
+        let path = data.join("reunite.toml");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let meaning = |message: String| Error::Meaning { path: path.clone(), message };
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| meaning(error.to_string()))?;
+        overlay(&mut table, env::vars()).map_err(&meaning)?;
+        let mut config: Config = table.try_into().map_err(|error: toml::de::Error| meaning(error.to_string()))?;
+        config.check().map_err(&meaning)?;
+        config.data = data.to_owned();
+        Ok(config)
+    }
+
+    /// The folder of originals, absolute or below the data folder.
+    pub fn originals_folder(&self) -> PathBuf {
+        self.data.join(&self.originals.folder)
+    }
+
+    /// The modes of original files and their folders.
+    pub fn originals_modes(&self) -> (u32, u32) {
+        // `check` has seen both parse.
+        let octal = |text: &str, default| u32::from_str_radix(text, 8).unwrap_or(default);
+        (octal(&self.originals.file_mode, 0o644), octal(&self.originals.folder_mode, 0o755))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (name, mode) in
+            [("originals.file_mode", &self.originals.file_mode), ("originals.folder_mode", &self.originals.folder_mode)]
+        {
+            if !u32::from_str_radix(mode, 8).is_ok_and(|mode| mode <= 0o7777) {
+                return Err(format!("`{name}` is `{mode}`; write a mode in octal, such as \"640\""));
+            }
+        }
+        let (first, last) = (self.ftp.passive_port_first, self.ftp.passive_port_last);
+        if first > last || (first == 0) != (last == 0) {
+            return Err(format!("the passive ports {first} to {last} are no range; set both, the smaller one first"));
+        }
+        if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
+            return Err("`limits.connections` and `limits.connections_per_address` must be at least 1".into());
+        }
+        if self.decode.memory_bytes < 256 << 20 {
+            return Err("`decode.memory_bytes` must be at least 268435456 (256 MiB)".into());
+        }
+        Ok(())
+    }
+}
+
+/// Lays `REUNITE_SECTION_NAME=value` over the file's table. `REUNITE_DATA` is the data folder and no setting.
+fn overlay(table: &mut toml::Table, variables: impl Iterator<Item = (String, String)>) -> Result<(), String> {
+    for (variable, value) in variables {
+        let Some(rest) = variable.strip_prefix("REUNITE_").filter(|rest| *rest != "DATA" && *rest != "LOG") else {
+            continue;
+        };
+        let Some((section, name)) = rest.split_once('_') else {
+            return Err(format!("`{variable}` names no setting; write REUNITE_SECTION_NAME"));
+        };
+        let section = table.entry(section.to_lowercase()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        let Some(section) = section.as_table_mut() else {
+            return Err(format!("`{variable}` names no setting; write REUNITE_SECTION_NAME"));
+        };
+        section.insert(name.to_lowercase(), typed(value));
+    }
+    Ok(())
+}
+
+/// A variable's text as the kind of value it looks like.
+fn typed(text: String) -> toml::Value {
+    match (text.parse::<i64>(), text.parse::<bool>()) {
+        // A mode such as "644" looks like a number and is given in quotes, as in the file.
+        (Ok(number), _) => toml::Value::Integer(number),
+        (_, Ok(truth)) => toml::Value::Boolean(truth),
+        _ => toml::Value::String(text.trim_matches('"').to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_says_the_defaults() {
+        let template: Config = toml::from_str(TEMPLATE).unwrap();
+        assert_eq!(template, Config::default());
+        let bare: String = TEMPLATE.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).fold(
+            String::new(),
+            |mut text, line| {
+                // Lines that show a setting, commented out or not.
+                if line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+                text
+            },
+        );
+        let mut shown: Config = toml::from_str(&bare).unwrap();
+        // The only two settings whose default is "nothing" are shown with an example.
+        shown.ftp.passive_address = None;
+        shown.receive.min_free_bytes = None;
+        assert_eq!(shown, Config::default());
+    }
+
+    #[test]
+    fn variables_lie_over_the_file() {
+        let mut table: toml::Table = "[ftp]\ntls = \"off\"\n".parse().unwrap();
+        let variables = [("REUNITE_FTP_TLS", "required"), ("REUNITE_LIMITS_CONNECTIONS", "7"), ("PATH", "/bin")];
+        overlay(&mut table, variables.iter().map(|(name, value)| (name.to_string(), value.to_string()))).unwrap();
+        let config: Config = table.try_into().unwrap();
+        assert_eq!(config.ftp.tls, Tls::Required);
+        assert_eq!(config.limits.connections, 7);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("reunite.toml"), "[ftp]\nlissten = \"127.0.0.1:21\"\n").unwrap();
+        let error = Config::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("lissten"), "{error}");
+    }
+}
