@@ -1,0 +1,290 @@
+//! TIFF, strip by strip or one row of tiles at a time; of several pages, the first.
+//!
+//! The raw formats of cameras wear TIFF's signature, and their first picture is a small preview: they are told apart here
+//! and not read as TIFF.
+
+use std::io::Cursor;
+
+use ::tiff::decoder::ifd::Value;
+use ::tiff::decoder::{ChunkType, Decoder, DecodingSampleType, TiffCodingUnit};
+use ::tiff::tags::{IfdPointer, Tag};
+use ::tiff::{ColorType, TiffError};
+
+use super::exif::{self, Exif};
+use super::raster::{BoxShrink, Inks, Raster};
+use super::{Limits, Scale, Stored, Unreadable};
+use crate::identify::Kind;
+
+type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+
+/// More pages than this are not counted.
+const PAGES_MAX: u32 = 10_000;
+
+const NEW_SUBFILE_TYPE: Tag = Tag::Unknown(254);
+const EXIF_DIRECTORY: Tag = Tag::Unknown(34665);
+const DATE_TIME_ORIGINAL: Tag = Tag::Unknown(36867);
+const DNG_VERSION: Tag = Tag::Unknown(50706);
+const ICC_PROFILE: Tag = Tag::Unknown(34675);
+
+pub(super) fn stored(bytes: &[u8], limits: &Limits) -> Result<Stored, Unreadable> {
+    let mut reader = open(bytes, limits)?;
+    let is_reduced = reader.find_tag_unsigned::<u32>(NEW_SUBFILE_TYPE).ok().flatten().is_some_and(|kind| kind & 1 == 1);
+    if is_reduced || matches!(reader.find_tag(DNG_VERSION), Ok(Some(_))) {
+        return Err(Unreadable::NotReadable(Kind::Raw));
+    }
+    let (width, height) = reader.dimensions().map_err(|error| failed(bytes, error))?;
+    let truncated = is_cut(bytes, &mut reader);
+    // A profile that cannot be read is no profile.
+    let icc = reader.find_tag(ICC_PROFILE).ok().flatten().and_then(|value| value.into_u8_vec().ok());
+    let exif = exif_of(&mut reader);
+    Ok(Stored { width, height, frames: pages(&mut reader), truncated, exif, icc })
+}
+
+pub(super) fn raster(bytes: &[u8], stored: &Stored, scale: Scale, limits: &Limits) -> Result<Raster, Unreadable> {
+    let mut reader = open(bytes, limits)?;
+    let samples = Samples::of(bytes, &mut reader)?;
+    let divisor = scale.divisor(stored.width, stored.height);
+    let inks = samples.inks();
+    let (band_width, band_height) = match reader.get_chunk_type() {
+        ChunkType::Strip => (stored.width, reader.chunk_dimensions().1.min(stored.height)),
+        ChunkType::Tile => reader.chunk_dimensions(),
+    };
+    if band_width == 0 || band_height == 0 {
+        return Err(corrupt("its strips or tiles have no size".to_owned()));
+    }
+    let across = stored.width.div_ceil(band_width);
+    let unit = reader.image_coding_unit_layout(TiffCodingUnit(0)).map_err(|error| failed(bytes, error))?;
+    let band_bytes = u64::from(stored.width) * u64::from(band_height) * inks.count() as u64;
+    let memory = BoxShrink::memory(inks, stored.width, stored.height, divisor);
+    limits.check_memory(memory + band_bytes + unit.complete_len as u64 * 2)?;
+    let mut shrink = BoxShrink::new(inks, stored.width, stored.height, divisor);
+
+    let mut cut = false;
+    let row_bytes = shrink.row_bytes();
+    let mut band = vec![0; band_bytes as usize];
+    for band_at in 0..stored.height.div_ceil(band_height) {
+        let rows = band_height.min(stored.height - band_at * band_height) as usize;
+        for column in 0..across {
+            let at = column as usize * band_width as usize * inks.count();
+            match samples.read_unit(&mut reader, band_at * across + column) {
+                Ok(unit) => unit.place(&mut band, row_bytes, at),
+                Err(_) if stored.truncated => {
+                    cut = true;
+                    blank(&mut band, row_bytes, at, band_width as usize * inks.count());
+                }
+                Err(error) => return Err(failed(bytes, error)),
+            }
+        }
+        band.chunks_exact(row_bytes).take(rows).for_each(|row| shrink.push(row));
+    }
+    let raster = shrink.finish();
+    if cut && raster.samples.iter().all(|&sample| sample == 0) {
+        return Err(Unreadable::TruncatedBeforePixels(Kind::Tiff));
+    }
+    Ok(if cut { raster.marked_cut() } else { raster })
+}
+
+fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<'a>, Unreadable> {
+    let bytes_max = usize::try_from(limits.bytes_max).unwrap_or(usize::MAX);
+    let mut tiff_limits = ::tiff::decoder::Limits::default();
+    tiff_limits.decoding_buffer_size = bytes_max;
+    tiff_limits.intermediate_buffer_size = bytes_max;
+    tiff_limits.ifd_value_size = bytes_max.min(16 << 20);
+    let mut reader = Decoder::new(Cursor::new(bytes)).map_err(|error| failed(bytes, error))?;
+    reader = reader.with_limits(tiff_limits);
+    Ok(reader)
+}
+
+fn failed(bytes: &[u8], error: TiffError) -> Unreadable {
+    match error {
+        TiffError::UnsupportedError(what) => Unreadable::Unsupported { kind: Kind::Tiff, detail: what.to_string() },
+        TiffError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof || bytes.len() < 16 => {
+            Unreadable::TruncatedBeforePixels(Kind::Tiff)
+        }
+        error => corrupt(error.to_string()),
+    }
+}
+
+fn corrupt(detail: String) -> Unreadable {
+    Unreadable::Corrupt { kind: Kind::Tiff, detail }
+}
+
+/// Whether a strip or tile of the first page lies beyond the end.
+fn is_cut(bytes: &[u8], reader: &mut Reader<'_>) -> bool {
+    let mut list = |tag| reader.find_tag_unsigned_vec::<u64>(tag).ok().flatten();
+    let offsets = list(Tag::StripOffsets).or_else(|| list(Tag::TileOffsets)).unwrap_or_default();
+    let counts = list(Tag::StripByteCounts).or_else(|| list(Tag::TileByteCounts)).unwrap_or_default();
+    offsets.iter().zip(&counts).any(|(offset, count)| offset.saturating_add(*count) > bytes.len() as u64)
+}
+
+fn exif_of(reader: &mut Reader<'_>) -> Exif {
+    // Damaged metadata says nothing; it never makes a picture unreadable.
+    let orientation = reader.find_tag_unsigned::<u32>(Tag::Orientation).ok().flatten();
+    let directory = reader.find_tag_unsigned::<u64>(EXIF_DIRECTORY).ok().flatten();
+    let directory = directory.and_then(|at| reader.read_directory(IfdPointer(at)).ok());
+    let taken_at = directory.and_then(|directory| {
+        match reader.read_directory_tags(&directory).find_tag(DATE_TIME_ORIGINAL).ok().flatten()? {
+            Value::Ascii(text) => exif::moment(text.as_bytes()),
+            _ => None,
+        }
+    });
+    Exif { orientation: exif::orientation_from(orientation), taken_at }
+}
+
+fn pages(reader: &mut Reader<'_>) -> u32 {
+    let mut pages = 1;
+    while pages < PAGES_MAX && reader.more_images() && reader.next_image().is_ok() {
+        pages += 1;
+    }
+    pages
+}
+
+/// How the samples of this file are to be understood.
+struct Samples {
+    color: ColorType,
+    bits: u8,
+    /// Samples a pixel in the file, of which the first few may be all that matter.
+    stored_count: usize,
+    /// Red, green and blue of each index.
+    palette: Vec<[u8; 3]>,
+}
+
+/// One strip or tile, in the inks of the result.
+struct Unit {
+    row_bytes: usize,
+    samples: Vec<u8>,
+}
+
+impl Unit {
+    fn place(&self, band: &mut [u8], band_row_bytes: usize, at: usize) {
+        for (row, source) in band.chunks_exact_mut(band_row_bytes).zip(self.samples.chunks_exact(self.row_bytes)) {
+            let room = &mut row[at..];
+            let length = room.len().min(source.len());
+            room[..length].copy_from_slice(&source[..length]);
+        }
+    }
+}
+
+fn blank(band: &mut [u8], band_row_bytes: usize, at: usize, length: usize) {
+    for row in band.chunks_exact_mut(band_row_bytes) {
+        let end = row.len().min(at + length);
+        row[at..end].fill(0);
+    }
+}
+
+impl Samples {
+    fn of(bytes: &[u8], reader: &mut Reader<'_>) -> Result<Samples, Unreadable> {
+        let color = reader.colortype().map_err(|error| failed(bytes, error))?;
+        let bits = color.bit_depth();
+        let palette = match color {
+            ColorType::Palette(bits) if bits <= 8 => palette(reader, bits)?,
+            ColorType::Gray(_) | ColorType::GrayA(_) | ColorType::RGB(_) | ColorType::RGBA(_) => Vec::new(),
+            ColorType::CMYK(_) | ColorType::CMYKA(_) | ColorType::YCbCr(_) => Vec::new(),
+            // Grey with channels beside it, as scanners write: the first channel is the picture.
+            ColorType::Multiband { .. } => Vec::new(),
+            other => return Err(Unreadable::Unsupported { kind: Kind::Tiff, detail: format!("{other:?}") }),
+        };
+        if !matches!(bits, 1 | 2 | 4 | 8 | 16 | 32 | 64) || (bits < 8 && color.num_samples() > 1) {
+            return Err(Unreadable::Unsupported { kind: Kind::Tiff, detail: format!("{bits} bits a sample") });
+        }
+        Ok(Samples { color, bits, stored_count: usize::from(color.num_samples()), palette })
+    }
+
+    fn inks(&self) -> Inks {
+        match self.color {
+            ColorType::RGB(_) | ColorType::Palette(_) | ColorType::YCbCr(_) => Inks::Rgb,
+            ColorType::RGBA(_) => Inks::Rgba,
+            ColorType::CMYK(_) | ColorType::CMYKA(_) => Inks::Cmyk,
+            ColorType::GrayA(_) => Inks::GreyAlpha,
+            _ => Inks::Grey,
+        }
+    }
+
+    fn read_unit(&self, reader: &mut Reader<'_>, unit: u32) -> Result<Unit, TiffError> {
+        let (width, _) = reader.chunk_data_dimensions(unit);
+        let layout = reader.image_coding_unit_layout(TiffCodingUnit(unit))?;
+        let mut raw = vec![0; layout.complete_len];
+        reader.read_coding_unit_bytes(TiffCodingUnit(unit), &mut raw)?;
+        let planes = layout.planes.max(1);
+        let plane_bytes = layout.plane_stride.map_or(raw.len(), |stride| stride.get()).max(1);
+        let row_bytes = layout.row_stride.map_or(raw.len(), |stride| stride.get()).max(1);
+        let samples_in_row = width as usize * self.stored_count / planes;
+        let kind = layout.sample_type.unwrap_or(DecodingSampleType::U8);
+
+        let rows = raw.len().min(plane_bytes) / row_bytes;
+        let mut samples = Vec::with_capacity(rows * width as usize * self.inks().count());
+        let mut pixels = vec![0; width as usize * self.stored_count];
+        for row in 0..rows {
+            for (plane, bytes) in raw.chunks(plane_bytes).take(planes).enumerate() {
+                let Some(bytes) = bytes.get(row * row_bytes..(row + 1) * row_bytes) else { continue };
+                let every = if planes > 1 { self.stored_count } else { 1 };
+                for at in 0..samples_in_row {
+                    pixels[at * every + plane] = self.sample(bytes, at, kind);
+                }
+            }
+            pixels.chunks_exact(self.stored_count).for_each(|pixel| self.push_inks(pixel, &mut samples));
+        }
+        Ok(Unit { row_bytes: width as usize * self.inks().count(), samples })
+    }
+
+    /// One sample as eight bits; a palette index stays an index. Beyond the end is zero.
+    fn sample(&self, row: &[u8], at: usize, kind: DecodingSampleType) -> u8 {
+        fn native<const N: usize>(row: &[u8], at: usize) -> [u8; N] {
+            row.get(at * N..(at + 1) * N).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; N])
+        }
+        // Casting from floating point saturates, and makes zero of what is no number.
+        let level = |value: f64| (value * 255.0 + 0.5) as u8;
+        match kind {
+            DecodingSampleType::U8 if self.bits < 8 => self.packed(row, at),
+            DecodingSampleType::U8 => native::<1>(row, at)[0],
+            DecodingSampleType::U16 => (u16::from_ne_bytes(native(row, at)) >> 8) as u8,
+            DecodingSampleType::U32 => (u32::from_ne_bytes(native(row, at)) >> 24) as u8,
+            DecodingSampleType::U64 => (u64::from_ne_bytes(native(row, at)) >> 56) as u8,
+            DecodingSampleType::F32 => level(f32::from_ne_bytes(native(row, at)).into()),
+            DecodingSampleType::F64 => level(f64::from_ne_bytes(native(row, at))),
+            DecodingSampleType::I8 => native::<1>(row, at)[0] ^ 0x80,
+            DecodingSampleType::I16 => ((u16::from_ne_bytes(native(row, at)) >> 8) as u8) ^ 0x80,
+            // Half floats and wide signed numbers come from instruments, not from print shops' customers.
+            _ => 0,
+        }
+    }
+
+    /// A sample of fewer than eight bits, spread over the whole range unless it is an index.
+    fn packed(&self, row: &[u8], at: usize) -> u8 {
+        let (bits, mask) = (usize::from(self.bits), (1u16 << self.bits) - 1);
+        let byte = u16::from(row.get(at * bits / 8).copied().unwrap_or(0));
+        let value = (byte >> (8 - bits - at * bits % 8)) & mask;
+        if self.palette.is_empty() { (value * 255 / mask) as u8 } else { value as u8 }
+    }
+
+    fn push_inks(&self, pixel: &[u8], samples: &mut Vec<u8>) {
+        match self.color {
+            ColorType::Palette(_) => {
+                samples.extend(self.palette.get(usize::from(pixel[0])).copied().unwrap_or([0; 3]));
+            }
+            ColorType::YCbCr(_) => samples.extend(ycbcr_to_rgb(pixel)),
+            ColorType::CMYKA(_) => samples.extend(&pixel[..4]),
+            ColorType::Multiband { .. } => samples.push(pixel[0]),
+            _ => samples.extend(pixel),
+        }
+    }
+}
+
+/// The colour map: all reds, all greens, all blues, sixteen bits each.
+fn palette(reader: &mut Reader<'_>, bits: u8) -> Result<Vec<[u8; 3]>, Unreadable> {
+    let map = reader.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten().unwrap_or_default();
+    let count = 1 << bits;
+    if map.len() < 3 * count {
+        return Err(corrupt("its palette is missing or too short".to_owned()));
+    }
+    Ok((0..count).map(|at| [0, 1, 2].map(|ink| (map[ink * count + at] >> 8) as u8)).collect())
+}
+
+/// The conversion of JFIF, full range.
+fn ycbcr_to_rgb(pixel: &[u8]) -> [u8; 3] {
+    let [luma, blue, red] = [0, 1, 2].map(|at| f32::from(pixel[at]));
+    let (blue, red) = (blue - 128.0, red - 128.0);
+    // Casting from floating point saturates.
+    [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue]
+        .map(|level| (level + 0.5) as u8)
+}
