@@ -1,0 +1,97 @@
+//! What the rule may know about one customer: plain data, gathered by the caller.
+//!
+//! Ids only join the parts; no decision depends on their order, because they are given in order of arrival.
+
+use serde::{Deserialize, Serialize};
+
+use super::verify::Residual;
+use crate::domain::{Digest, ImageId, RecordId};
+
+/// Everything about one customer that a decision may rest on.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The customer's records, retired ones left out.
+    pub records: Vec<RecordFacts>,
+    /// The customer's images.
+    pub images: Vec<ImageFacts>,
+    /// Pairs that were measured. Pairs that agree by metadata need not stand here to be considered.
+    pub candidates: Vec<CandidateFacts>,
+    /// What people decided; it stands whatever else is known.
+    pub answers: Vec<Answer>,
+}
+
+/// What the shop's database still says about a lost original.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFacts {
+    /// Joins records with candidates and decisions.
+    pub id: RecordId,
+    /// Recorded digest of the original.
+    pub sha256: Option<Digest>,
+    /// Recorded MD5 of the original, from older databases.
+    pub md5: Option<[u8; 16]>,
+    /// Recorded length of the original in bytes.
+    pub bytes: Option<u64>,
+    /// Recorded width and height in pixels; either may stand for the other where the shop ignored orientation.
+    pub size: Option<(u32, u32)>,
+    /// Recorded file name, with or without folders.
+    pub filename: Option<String>,
+}
+
+/// One decodable picture that the customer sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Joins images with candidates and decisions.
+    pub id: ImageId,
+    /// Digest of the file that holds it.
+    pub digest: Digest,
+    /// MD5 of that file, where some record carries one.
+    pub md5: Option<[u8; 16]>,
+    /// Length of that file in bytes.
+    pub bytes: u64,
+    /// Page or frame in that file; 1 for a plain file. Recorded digest and length speak of page 1 only.
+    pub page: u32,
+    /// Width and height in pixels as a person should see it; nothing where it could not be read.
+    pub size: Option<(u32, u32)>,
+    /// Every path at which the customer sent it, as bytes.
+    pub paths: Vec<Vec<u8>>,
+    /// The file ends before its picture does.
+    pub truncated: bool,
+    /// How the file stores its pixels.
+    pub storage: Storage,
+}
+
+/// How a file stores its pixels: what its length proves, and how much it lost. Ordered from least loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// Length follows from the size alone (BMP, TIFF as a rule), so equal lengths prove little.
+    Uncompressed,
+    /// Compressed without loss (PNG, lossless WebP).
+    Lossless,
+    /// Compressed with loss (JPEG, WebP), or reduced to a palette (GIF).
+    Lossy,
+}
+
+/// A measured pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CandidateFacts {
+    /// The image.
+    pub image: ImageId,
+    /// The record.
+    pub record: RecordId,
+    /// Smallest fingerprint distance to any of the record's thumbnails; nothing when metadata alone proposed the pair.
+    pub distance: Option<u16>,
+    /// One for each of the record's thumbnails that could be measured.
+    pub residuals: Vec<Residual>,
+}
+
+/// What a person decided about a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Answer {
+    /// The image.
+    pub image: ImageId,
+    /// The record.
+    pub record: RecordId,
+    /// True: it is the picture. False: it is not.
+    pub accepted: bool,
+}

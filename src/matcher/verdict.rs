@@ -1,0 +1,396 @@
+//! THE RULE: what happens with each pair of an upload and a record.
+//!
+//! A wrong attachment is the one fault that is not forgiven, so an automatic one needs proof, and resemblance is none:
+//!
+//! 1. **digest**: a recorded digest is the file's.
+//! 2. **bytes**: recorded length and size are the file's, and the pixels do not contradict. Length proves little for
+//!    uncompressed formats, so there the pixels must agree closely; and two files that both claim to be the one leave
+//!    the question open unless the name settles it.
+//! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
+//!    closely *without* any correction of colour: an edited copy keeps its name and size.
+//!
+//! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
+//! its digest was recorded. A person's answer stands whatever the rule thinks. One record gets at most one attachment:
+//! a lower tier yields to a higher, then the best upload wins ([`preference`]).
+//!
+//! The outcome is a function of the set of facts: nothing depends on order, on ids or on what was decided before.
+//!
+//! Deliberately absent: "it resembles, and no rival is in sight". A sibling frame whose right picture was never sent
+//! passes that test, and a better file that comes later makes it wrong.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts, Storage};
+use super::metadata::{Agreement, Names, agreeing_pairs, agreement};
+use super::verify::Residual;
+use crate::domain::{Grade, ImageId, RecordId, Verdict};
+
+/// Tier 2: pixels above this contradict recorded length and size, unless [`BYTES_LIKENESS`] says otherwise.
+const BYTES_Z_MAX: f32 = 8.0;
+/// Tier 2: a correlation above this carries a thumbnail with a shop's badge on it, whose corner no upload explains.
+const BYTES_LIKENESS: f32 = 0.95;
+/// Tier 2 where length alone speaks, or proves little: the pixels must agree this closely.
+const BYTES_ALONE_Z_MAX: f32 = 2.5;
+/// Tier 2: another file that fits the record this well is a rival.
+const RIVAL_Z_MAX: f32 = 6.0;
+/// Tier 2: a rival is dismissed when the candidate fits better by this factor.
+const RIVAL_FACTOR: f32 = 0.8;
+/// Tier 3: largest coarse residual, colours as they are.
+const NAME_Z_MAX: f32 = 3.0;
+/// Tier 3: largest fine residual, colours as they are.
+const NAME_FINE_Z_MAX: f32 = 4.0;
+/// Tier 3: largest change of colour that would improve the fit, in mean levels.
+const NAME_COLOUR_MAX: f32 = 1.5;
+/// Tier 3: a thumbnail with less contrast than this, in levels, confirms nothing.
+const NAME_DETAIL_MIN: f32 = 8.0;
+/// Tier 3: an upload must be this much larger than the compared part of the thumbnail; else it may *be* the thumbnail.
+const NAME_ENLARGED_MIN: f64 = 1.25;
+/// Review: a residual below this, or a correlation above [`REVIEW_LIKENESS`], is worth a person's look.
+const REVIEW_Z_MAX: f32 = 10.0;
+/// Review: see [`REVIEW_Z_MAX`].
+const REVIEW_LIKENESS: f32 = 0.97;
+/// Review: with the recorded name a correlation above this is worth a look.
+const REVIEW_NAMED_LIKENESS: f32 = 0.85;
+/// Review: rows for one record at most; a person does not read further.
+pub const REVIEW_MAX: usize = 8;
+
+/// What is to happen with one pair, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The image.
+    pub image: ImageId,
+    /// The record.
+    pub record: RecordId,
+    /// What is to happen.
+    pub verdict: Verdict,
+    /// How good the attachment is; also said of a review row, as what it would become.
+    pub grade: Grade,
+    /// What speaks for the pair most.
+    pub method: Method,
+    /// Place in the record's review list, from 1; 1 for an attachment; nothing for a verdict of none.
+    pub rank: Option<u32>,
+    /// Fingerprint distance, where the fingerprint proposed the pair.
+    pub distance: Option<u16>,
+    /// The residual that counted, where the pair was measured.
+    pub residual: Option<f32>,
+    /// How much better it fits than the best other content offered for the record; negative when worse.
+    pub margin: Option<f32>,
+    /// The reason in words, for a person.
+    pub reason: String,
+}
+
+/// What speaks for a pair most; ordered from the strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// A person said so.
+    Person,
+    /// A recorded digest.
+    Digest,
+    /// Recorded length and size.
+    Bytes,
+    /// A recorded name.
+    Name,
+    /// The pixels alone.
+    Pixels,
+}
+
+impl Method {
+    /// The word for this in schema, reports and pages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Method::Person => "person",
+            Method::Digest => "digest",
+            Method::Bytes => "bytes",
+            Method::Name => "name",
+            Method::Pixels => "pixels",
+        }
+    }
+}
+
+/// One pair with everything known about it.
+struct Pair<'a> {
+    record: &'a RecordFacts,
+    image: &'a ImageFacts,
+    agreement: Agreement,
+    distance: Option<u16>,
+    /// The worst of the record's thumbnails: all of them were made from the original.
+    residual: Option<Residual>,
+    answer: Option<bool>,
+}
+
+/// Decides every pair that was measured, agrees by metadata or was answered by a person. Sorted by record, then verdict,
+/// rank, image.
+pub fn decide(facts: &Facts) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    for pairs in by_record(facts).values() {
+        decisions.extend(decide_record(pairs));
+    }
+    decisions.sort_by_key(|d| (d.record, d.verdict, d.rank, d.image));
+    decisions
+}
+
+/// All pairs worth a thought, by record.
+fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
+    let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
+    let images: HashMap<ImageId, &ImageFacts> = facts.images.iter().map(|image| (image.id, image)).collect();
+    let measured: HashMap<(ImageId, RecordId), &CandidateFacts> =
+        facts.candidates.iter().map(|candidate| ((candidate.image, candidate.record), candidate)).collect();
+    let mut answers: HashMap<(ImageId, RecordId), bool> = HashMap::new();
+    for answer in &facts.answers {
+        // Two answers to one question should not be; if they are, the cautious one counts, whatever their order.
+        let accepted = answers.entry((answer.image, answer.record)).or_insert(true);
+        *accepted &= answer.accepted;
+    }
+    let names = Names::of(&facts.records);
+    let mut keys: Vec<(ImageId, RecordId)> = agreeing_pairs(&facts.records, &facts.images);
+    keys.extend(measured.keys());
+    keys.extend(answers.keys());
+    keys.sort_unstable();
+    keys.dedup();
+    let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
+    for key in keys {
+        let (Some(&image), Some(&record)) = (images.get(&key.0), records.get(&key.1)) else { continue };
+        let candidate = measured.get(&key);
+        pairs.entry(key.1).or_default().push(Pair {
+            record,
+            image,
+            agreement: agreement(record, image, &names),
+            distance: candidate.and_then(|candidate| candidate.distance),
+            residual: candidate.and_then(|candidate| worst(&candidate.residuals)),
+            answer: answers.get(&key).copied(),
+        });
+    }
+    pairs
+}
+
+/// The residual of the thumbnail that fits worst.
+fn worst(residuals: &[Residual]) -> Option<Residual> {
+    residuals.iter().copied().max_by(|a, b| a.z().total_cmp(&b.z()).then(a.z_strict.total_cmp(&b.z_strict)))
+}
+
+/// Decides the pairs of one record.
+fn decide_record(pairs: &[Pair]) -> Vec<Decision> {
+    let winner = accepted(pairs).or_else(|| proven(pairs));
+    let mut review: Vec<usize> = Vec::new();
+    if winner.is_none() {
+        review = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none() && worth_a_look(&pairs[at])).collect();
+        review.sort_by(|&a, &b| shown_first(&pairs[a], &pairs[b]));
+        review.truncate(REVIEW_MAX);
+    }
+    (0..pairs.len())
+        .map(|at| {
+            let place = review.iter().position(|&shown| shown == at);
+            let (verdict, rank) = match (winner, place) {
+                (Some((winner, _)), _) if winner == at => (Verdict::Attach, Some(1)),
+                (_, Some(place)) => (Verdict::Review, Some(place as u32 + 1)),
+                _ => (Verdict::None, None),
+            };
+            let method = winner.filter(|&(winner, _)| winner == at).map_or_else(|| claim(&pairs[at]), |(_, m)| m);
+            decision(pairs, at, verdict, rank, method)
+        })
+        .collect()
+}
+
+/// The pair that a person accepted; of several the best.
+fn accepted(pairs: &[Pair]) -> Option<(usize, Method)> {
+    let all = (0..pairs.len()).filter(|&at| pairs[at].answer == Some(true));
+    all.min_by(|&a, &b| preference(&pairs[a], &pairs[b])).map(|at| (at, Method::Person))
+}
+
+/// The pair that the rule proves, if it proves one.
+fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
+    let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
+    let best = |all: Vec<usize>| all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]));
+
+    let digests: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].agreement.digest).collect();
+    if let Some(at) = best(digests) {
+        return Some((at, Method::Digest));
+    }
+    let claimants: Vec<usize> = open.iter().copied().filter(|&at| proven_by_bytes(&pairs[at])).collect();
+    let undisputed: Vec<usize> = claimants.iter().copied().filter(|&at| undisputed(pairs, at)).collect();
+    if !claimants.is_empty() {
+        // Two files cannot both be the recorded one.
+        let one_content = undisputed.windows(2).all(|two| pairs[two[0]].image.digest == pairs[two[1]].image.digest);
+        let named: Vec<usize> = undisputed.iter().copied().filter(|&at| pairs[at].agreement.name).collect();
+        let chosen = if one_content || named.len() != 1 { undisputed } else { named };
+        let settled = one_content || chosen.len() == 1;
+        return best(chosen).filter(|_| settled).map(|at| (at, Method::Bytes));
+    }
+    // A file with the recorded length and size is there but unproven: a name must not overtake it.
+    if open.iter().any(|&at| pairs[at].agreement.bytes && pairs[at].agreement.size) {
+        let only = |at: &usize| pairs[*at].agreement.bytes && proven_by_name(&pairs[*at]);
+        return best(open.iter().copied().filter(only).collect()).map(|at| (at, Method::Name));
+    }
+    best(open.into_iter().filter(|&at| proven_by_name(&pairs[at])).collect()).map(|at| (at, Method::Name))
+}
+
+/// Tier 2, for one pair.
+fn proven_by_bytes(pair: &Pair) -> bool {
+    let Agreement { bytes, size, size_known, digest_differs, .. } = pair.agreement;
+    let Some(residual) = &pair.residual else { return false };
+    let claims = bytes && (size || !size_known) && !digest_differs && !pair.image.truncated;
+    let close = residual.z() <= BYTES_ALONE_Z_MAX;
+    let telling = size && pair.image.storage != Storage::Uncompressed;
+    let agrees = residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS;
+    claims && agrees && (telling || close)
+}
+
+/// Tier 2: no other content fits the record about as well, or the name settles it.
+fn undisputed(pairs: &[Pair], at: usize) -> bool {
+    if pairs[at].agreement.name {
+        return true;
+    }
+    let Some(rival) = best_other(pairs, at) else { return true };
+    let mine = pairs[at].residual.map_or(f32::INFINITY, |residual| residual.z());
+    rival >= RIVAL_Z_MAX || mine < RIVAL_FACTOR * rival
+}
+
+/// Tier 3, for one pair.
+fn proven_by_name(pair: &Pair) -> bool {
+    let agreement = &pair.agreement;
+    let Some(residual) = &pair.residual else { return false };
+    let claims = agreement.name_informs
+        && agreement.aspect
+        && (agreement.size || agreement.smaller || !agreement.size_known)
+        && !pair.image.truncated;
+    let close = residual.z_strict < NAME_Z_MAX
+        && residual.z_fine < NAME_FINE_Z_MAX
+        && residual.colour_deviation < NAME_COLOUR_MAX
+        && residual.detail >= NAME_DETAIL_MIN
+        && residual.turn < 4;
+    claims && close && (agreement.size || enlarged(pair.image, residual))
+}
+
+/// True when the upload is clearly larger than the part of the thumbnail that shows it.
+fn enlarged(image: &ImageFacts, residual: &Residual) -> bool {
+    image.size.is_some_and(|(w, h)| f64::from(w.min(h)) >= NAME_ENLARGED_MIN * f64::from(residual.side))
+}
+
+/// The smallest residual of any other content that was offered for the record and not refused by a person.
+fn best_other(pairs: &[Pair], at: usize) -> Option<f32> {
+    let others = pairs.iter().filter(|other| other.image.digest != pairs[at].image.digest);
+    let open = others.filter(|other| other.answer != Some(false) && !other.image.truncated);
+    open.filter_map(|other| other.residual.map(|residual| residual.z())).min_by(f32::total_cmp)
+}
+
+/// The better of two right uploads first: recorded digest, recorded size, most pixels, least loss; then the smallest
+/// digest and the smallest path, so that nothing depends on order of arrival.
+pub fn preference_of(a: (&ImageFacts, &Agreement), b: (&ImageFacts, &Agreement)) -> Ordering {
+    let key = |(image, agreement): (&ImageFacts, &Agreement)| {
+        let pixels = image.size.map_or(0, |(w, h)| u64::from(w) * u64::from(h));
+        (!agreement.digest, !(agreement.bytes && agreement.size), !agreement.size, Reverse(pixels), image.storage)
+    };
+    key(a).cmp(&key(b)).then_with(|| canonical(a.0).cmp(&canonical(b.0)))
+}
+
+fn preference(a: &Pair, b: &Pair) -> Ordering {
+    preference_of((a.image, &a.agreement), (b.image, &b.agreement))
+}
+
+/// What names an image whatever its id: digest, page, smallest path.
+fn canonical(image: &ImageFacts) -> (crate::domain::Digest, u32, Option<&Vec<u8>>) {
+    (image.digest, image.page, image.paths.iter().min())
+}
+
+/// What speaks for a pair most, proven or not.
+fn claim(pair: &Pair) -> Method {
+    let agreement = &pair.agreement;
+    match pair.answer {
+        Some(_) => Method::Person,
+        None if agreement.digest => Method::Digest,
+        None if agreement.bytes && (agreement.size || !agreement.size_known) => Method::Bytes,
+        None if agreement.name => Method::Name,
+        None => Method::Pixels,
+    }
+}
+
+/// True when a person should see the pair.
+fn worth_a_look(pair: &Pair) -> bool {
+    if pair.agreement.digest || claim(pair) == Method::Bytes {
+        return true;
+    }
+    let Some(residual) = &pair.residual else { return pair.agreement.name_informs };
+    residual.z() < REVIEW_Z_MAX
+        || residual.zncc > REVIEW_LIKENESS
+        || (pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS)
+}
+
+/// The order of a review list: claims by length first, then by residual, a recorded name counting for a part of it.
+fn shown_first(a: &Pair, b: &Pair) -> Ordering {
+    let key = |pair: &Pair| {
+        let z = pair.residual.map_or(f32::INFINITY, |residual| residual.z());
+        let agreement = &pair.agreement;
+        let z = if agreement.name { z * 0.6 } else { z };
+        let z = if agreement.size_known && !agreement.aspect { z * 1.5 } else { z };
+        (claim(pair) != Method::Bytes, z)
+    };
+    let ((a_claim, a_z), (b_claim, b_z)) = (key(a), key(b));
+    a_claim.cmp(&b_claim).then(a_z.total_cmp(&b_z)).then_with(|| preference(a, b))
+}
+
+/// The grade that an attachment of the pair has.
+fn grade(pair: &Pair) -> Grade {
+    let agreement = &pair.agreement;
+    let at_least = pair.record.size.zip(pair.image.size).is_some_and(|(recorded, ours)| {
+        ours.0.max(ours.1) >= recorded.0.max(recorded.1) && ours.0.min(ours.1) >= recorded.0.min(recorded.1)
+    });
+    let whole = at_least && !agreement.digest_differs && !pair.image.truncated;
+    if agreement.digest || whole { Grade::Original } else { Grade::Copy }
+}
+
+fn decision(pairs: &[Pair], at: usize, verdict: Verdict, rank: Option<u32>, method: Method) -> Decision {
+    let pair = &pairs[at];
+    let residual = pair.residual.map(|residual| residual.z()).filter(|z| z.is_finite());
+    let margin = residual.zip(best_other(pairs, at)).map(|(mine, other)| other - mine);
+    Decision {
+        image: pair.image.id,
+        record: pair.record.id,
+        verdict,
+        grade: grade(pair),
+        method,
+        rank,
+        distance: pair.distance,
+        residual,
+        margin,
+        reason: reason(pair, verdict, method),
+    }
+}
+
+/// The reason in words.
+fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
+    let pixels = match &pair.residual {
+        None => "the pixels could not be compared".to_owned(),
+        Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
+        Some(residual) if residual.z() < BYTES_Z_MAX => {
+            format!("the pixels nearly agree (residual {:.1})", residual.z())
+        }
+        Some(residual) => format!("the pixels differ (residual {:.1})", residual.z()),
+    };
+    let claim = match method {
+        Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
+        Method::Person => return "a person said that this is not the picture".to_owned(),
+        Method::Digest => return "the recorded digest is this file's".to_owned(),
+        Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
+        Method::Bytes => "the recorded length is this file's",
+        Method::Name if pair.agreement.size => "recorded name and size are this file's",
+        Method::Name => "the recorded name is this file's",
+        Method::Pixels => "nothing recorded speaks for this file",
+    };
+    let mut words = format!("{claim}; {pixels}");
+    if verdict != Verdict::Attach {
+        if pair.image.truncated {
+            words.push_str("; the file is truncated");
+        }
+        if pair.agreement.digest_differs {
+            words.push_str("; another digest is recorded");
+        }
+        if pair.residual.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
+            words.push_str("; the colours differ");
+        }
+    }
+    words
+}
