@@ -77,24 +77,24 @@ pub(super) fn raster(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Rast
     let by_dct = [8, 4, 2].into_iter().find(|&divisor| divisor <= wanted).unwrap_or(1);
     let by_box = wanted / by_dct;
 
-    let sketch = match (scale, markers.leading_dc_end) {
+    let end = match (scale, markers.leading_dc_end) {
         // Whole blocks become single pixels, and those are the DC coefficients.
-        (Scale::Sketch(_), Some(end)) if by_dct == 8 && frame.is_progressive() => {
-            Some([&bytes[..end], b"\xff\xd9"].concat())
-        }
-        _ => None,
+        (Scale::Sketch(_), Some(end)) if by_dct == 8 && frame.is_progressive() => Some(end),
+        // Half a segment would be taken for a whole one.
+        _ => Some(markers.usable_end).filter(|_| !markers.ended),
     };
+    let shortened = end.map(|end| [&bytes[..end], b"\xff\xd9"].concat());
     let buffered = frame.is_progressive() || markers.split;
     let (columns, rows) = (width.div_ceil(by_dct), height.div_ceil(by_dct));
     limits.check_memory(
         BoxShrink::memory(inks, columns, rows, by_box)
             + if buffered { frame.coefficient_bytes() } else { 0 }
-            + sketch.as_ref().map_or(0, |cut| cut.len() as u64),
+            + shortened.as_ref().map_or(0, |bytes| bytes.len() as u64),
     )?;
 
     let mut shrink = BoxShrink::new(inks, columns, rows, by_box);
     let read = catch_unwind(AssertUnwindSafe(|| {
-        read_rows(sketch.as_deref().unwrap_or(bytes), 8 / by_dct as u8, space, &mut shrink)
+        read_rows(shortened.as_deref().unwrap_or(bytes), 8 / by_dct as u8, space, &mut shrink)
     }))
     .unwrap_or_else(|panic| Err(panic_text(panic.as_ref())));
     let mut raster = finish(shrink, read)?;

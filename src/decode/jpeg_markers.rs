@@ -41,6 +41,8 @@ pub(super) struct Markers {
     pub leading_dc_end: Option<usize>,
     /// The end-of-image marker is there.
     pub ended: bool,
+    /// Where the last complete segment ends; beyond it nothing can be relied upon unless the file ended properly.
+    pub usable_end: usize,
     leading: LeadingDc,
 }
 
@@ -119,6 +121,7 @@ pub(super) fn walk(bytes: &[u8]) -> Markers {
             }
             _ => markers.segment(marker, body),
         }
+        markers.usable_end = at;
     }
     markers
 }

@@ -3,6 +3,7 @@
 //! The raw formats of cameras wear TIFF's signature, and their first picture is a small preview: they are told apart here
 //! and not read as TIFF.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use ::tiff::decoder::ifd::Value;
@@ -15,27 +16,23 @@ use super::raster::{BoxShrink, Inks, Raster};
 use super::{Limits, Scale, Stored, Unreadable};
 use crate::identify::Kind;
 
-type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+type Reader<'a> = Decoder<Cursor<Cow<'a, [u8]>>>;
 
 /// More pages than this are not counted.
 const PAGES_MAX: u32 = 10_000;
 
-const NEW_SUBFILE_TYPE: Tag = Tag::Unknown(254);
-const EXIF_DIRECTORY: Tag = Tag::Unknown(34665);
 const DATE_TIME_ORIGINAL: Tag = Tag::Unknown(36867);
-const DNG_VERSION: Tag = Tag::Unknown(50706);
-const ICC_PROFILE: Tag = Tag::Unknown(34675);
+const DNG_VERSION: u16 = 50706;
 
 pub(super) fn stored(bytes: &[u8], limits: &Limits) -> Result<Stored, Unreadable> {
-    let mut reader = open(bytes, limits)?;
-    let is_reduced = reader.find_tag_unsigned::<u32>(NEW_SUBFILE_TYPE).ok().flatten().is_some_and(|kind| kind & 1 == 1);
-    if is_reduced || matches!(reader.find_tag(DNG_VERSION), Ok(Some(_))) {
+    if is_camera_raw(bytes) {
         return Err(Unreadable::NotReadable(Kind::Raw));
     }
+    let mut reader = open(bytes, limits)?;
     let (width, height) = reader.dimensions().map_err(|error| failed(bytes, error))?;
     let truncated = is_cut(bytes, &mut reader);
     // A profile that cannot be read is no profile.
-    let icc = reader.find_tag(ICC_PROFILE).ok().flatten().and_then(|value| value.into_u8_vec().ok());
+    let icc = reader.find_tag(Tag::IccProfile).ok().flatten().and_then(|value| value.into_u8_vec().ok());
     let exif = exif_of(&mut reader);
     Ok(Stored { width, height, frames: pages(&mut reader), truncated, exif, icc })
 }
@@ -90,9 +87,59 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<'a>, Unreadable> 
     tiff_limits.decoding_buffer_size = bytes_max;
     tiff_limits.intermediate_buffer_size = bytes_max;
     tiff_limits.ifd_value_size = bytes_max.min(16 << 20);
-    let mut reader = Decoder::new(Cursor::new(bytes)).map_err(|error| failed(bytes, error))?;
+    let mut reader = Decoder::new(Cursor::new(without_palette(bytes))).map_err(|error| failed(bytes, error))?;
     reader = reader.with_limits(tiff_limits);
     Ok(reader)
+}
+
+/// The `tiff` crate refuses palettes, so it is shown a file whose indices claim to be grey; [`Samples`] looks them up.
+fn without_palette(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match photometric(bytes) {
+        Some((at, PALETTE)) => {
+            let mut grey = bytes.to_vec();
+            let one = if bytes.starts_with(b"II") { [1, 0] } else { [0, 1] };
+            grey[at..at + 2].copy_from_slice(&one);
+            Cow::Owned(grey)
+        }
+        _ => Cow::Borrowed(bytes),
+    }
+}
+
+/// Photometric interpretation: indices into a colour map.
+const PALETTE: u16 = 3;
+
+/// The first directory's photometric interpretation, and where its value stands.
+fn photometric(bytes: &[u8]) -> Option<(usize, u16)> {
+    entry(bytes, 262)
+}
+
+/// Whether the first picture is a preview (bit 0 of the subfile type), or the file calls itself a digital negative.
+fn is_camera_raw(bytes: &[u8]) -> bool {
+    let is_preview = entry(bytes, 254).is_some_and(|(at, short)| {
+        // A number of four bytes as a rule, of two in some old files.
+        let low = if bytes.starts_with(b"II") { at } else { at + 3 };
+        short == 1 || bytes.get(low).is_some_and(|byte| byte & 1 == 1)
+    });
+    is_preview || entry(bytes, DNG_VERSION).is_some()
+}
+
+/// An entry of the first directory: where its value stands, and the value's first two bytes as a number. The `tiff`
+/// crate would have to accept the file first. Files in the format beyond 4 GiB (BigTIFF) are not looked into.
+fn entry(bytes: &[u8], tag: u16) -> Option<(usize, u16)> {
+    let little = bytes.starts_with(b"II*\0");
+    let short = |at: usize| {
+        let pair = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
+    };
+    if !little && !bytes.starts_with(b"MM\0*") {
+        return None;
+    }
+    let (high, low) = if little { (6, 4) } else { (4, 6) };
+    let directory = usize::from(short(high)?) << 16 | usize::from(short(low)?);
+    (0..usize::from(short(directory)?))
+        .map(|entry| directory + 2 + entry * 12)
+        .find(|&entry| short(entry) == Some(tag))
+        .and_then(|entry| Some((entry + 8, short(entry + 8)?)))
 }
 
 fn failed(bytes: &[u8], error: TiffError) -> Unreadable {
@@ -120,7 +167,7 @@ fn is_cut(bytes: &[u8], reader: &mut Reader<'_>) -> bool {
 fn exif_of(reader: &mut Reader<'_>) -> Exif {
     // Damaged metadata says nothing; it never makes a picture unreadable.
     let orientation = reader.find_tag_unsigned::<u32>(Tag::Orientation).ok().flatten();
-    let directory = reader.find_tag_unsigned::<u64>(EXIF_DIRECTORY).ok().flatten();
+    let directory = reader.find_tag_unsigned::<u64>(Tag::ExifDirectory).ok().flatten();
     let directory = directory.and_then(|at| reader.read_directory(IfdPointer(at)).ok());
     let taken_at = directory.and_then(|directory| {
         match reader.read_directory_tags(&directory).find_tag(DATE_TIME_ORIGINAL).ok().flatten()? {
@@ -177,7 +224,7 @@ impl Samples {
         let color = reader.colortype().map_err(|error| failed(bytes, error))?;
         let bits = color.bit_depth();
         let palette = match color {
-            ColorType::Palette(bits) if bits <= 8 => palette(reader, bits)?,
+            ColorType::Gray(bits) if matches!(photometric(bytes), Some((_, PALETTE))) => palette(reader, bits)?,
             ColorType::Gray(_) | ColorType::GrayA(_) | ColorType::RGB(_) | ColorType::RGBA(_) => Vec::new(),
             ColorType::CMYK(_) | ColorType::CMYKA(_) | ColorType::YCbCr(_) => Vec::new(),
             // Grey with channels beside it, as scanners write: the first channel is the picture.
@@ -192,7 +239,8 @@ impl Samples {
 
     fn inks(&self) -> Inks {
         match self.color {
-            ColorType::RGB(_) | ColorType::Palette(_) | ColorType::YCbCr(_) => Inks::Rgb,
+            _ if !self.palette.is_empty() => Inks::Rgb,
+            ColorType::RGB(_) | ColorType::YCbCr(_) => Inks::Rgb,
             ColorType::RGBA(_) => Inks::Rgba,
             ColorType::CMYK(_) | ColorType::CMYKA(_) => Inks::Cmyk,
             ColorType::GrayA(_) => Inks::GreyAlpha,
@@ -259,7 +307,7 @@ impl Samples {
 
     fn push_inks(&self, pixel: &[u8], samples: &mut Vec<u8>) {
         match self.color {
-            ColorType::Palette(_) => {
+            _ if !self.palette.is_empty() => {
                 samples.extend(self.palette.get(usize::from(pixel[0])).copied().unwrap_or([0; 3]));
             }
             ColorType::YCbCr(_) => samples.extend(ycbcr_to_rgb(pixel)),
@@ -273,6 +321,9 @@ impl Samples {
 /// The colour map: all reds, all greens, all blues, sixteen bits each.
 fn palette(reader: &mut Reader<'_>, bits: u8) -> Result<Vec<[u8; 3]>, Unreadable> {
     let map = reader.find_tag_unsigned_vec::<u16>(Tag::ColorMap).ok().flatten().unwrap_or_default();
+    if bits > 8 {
+        return Err(Unreadable::Unsupported { kind: Kind::Tiff, detail: format!("a palette of {bits} bits") });
+    }
     let count = 1 << bits;
     if map.len() < 3 * count {
         return Err(corrupt("its palette is missing or too short".to_owned()));
