@@ -7,6 +7,7 @@
 //! Several processes may hold the same catalogue open (a running server and a command): every unit of work is one
 //! immediate transaction, and ids come from the table `ids` inside it.
 
+mod logins;
 mod migrate;
 mod tx;
 mod writer;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
 pub use tx::{Row, Tx};
 
