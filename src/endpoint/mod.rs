@@ -6,3 +6,4 @@
 
 pub mod limits;
 pub mod login;
+pub mod sftp;

@@ -1,0 +1,4 @@
+//! SFTP and scp.
+
+pub mod host_key;
+pub mod protocol;
