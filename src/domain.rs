@@ -55,6 +55,14 @@ id! {
     AttachmentId
 }
 id! {
+    /// A transfer that broke off and can be resumed, or a large one that is running.
+    PartialId
+}
+id! {
+    /// One customer's delivery: the uploads of one sitting.
+    SubmissionId
+}
+id! {
     /// A name in a customer's tree: a directory or a file.
     EntryId
 }

@@ -73,17 +73,21 @@ CREATE TABLE entries (
     parent    BIGINT NOT NULL,
     name      BLOB   NOT NULL,
     directory BIGINT NOT NULL,                  -- 1 = directory
+    size      BIGINT NOT NULL DEFAULT 0,        -- of the current upload, here so that a listing needs no other table
     mtime     BIGINT NOT NULL,
     upload    BIGINT REFERENCES uploads (id),   -- the current upload of a file
     partial   BIGINT REFERENCES partials (id),  -- an unfinished transfer of a file
     UNIQUE (customer, parent, name)
 );
+CREATE INDEX entries_of_partial ON entries (partial) WHERE partial IS NOT NULL;
 
--- Transfers that broke off and can be resumed.
+-- Transfers that broke off and can be resumed, and large ones that are running.
 CREATE TABLE partials (
     id         BIGINT NOT NULL PRIMARY KEY,
     customer   BIGINT NOT NULL REFERENCES customers (id),
+    path       BLOB   NOT NULL,                 -- where it was to go; an entry that shows it knows better
     spool_file TEXT   NOT NULL UNIQUE,          -- name in the spool folder; its length is the partial's size
+    mtime      BIGINT,                          -- as the client gave it
     endpoint   TEXT   NOT NULL,
     node       TEXT   NOT NULL,
     started_at BIGINT NOT NULL,

@@ -8,8 +8,12 @@
 //! immediate transaction, and ids come from the table `ids` inside it.
 
 mod logins;
+mod events;
 mod migrate;
+mod partials;
+mod tree;
 mod tx;
+mod uploads;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +24,11 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
+pub use partials::{NewPartial, Partial};
+pub(crate) use tree::ROOT;
+pub use tree::{Entry, EntryFile};
 pub use tx::{Row, Tx};
+pub use uploads::{NewUpload, Upload};
 
 use writer::Writer;
 
