@@ -9,9 +9,11 @@
 //! Deliberately not here: any decision. A small distance proposes a pair and proves nothing, because bursts and cards
 //! made from one template collide; below [`QUALITY_FLOOR`] a distance does not even propose.
 
-use fast_image_resize as resize;
+pub(crate) mod resample;
+
 use serde::{Deserialize, Serialize};
 
+use self::resample::{Kernel, Part, resample};
 use crate::decode::Pixels;
 
 /// Bits of a hash.
@@ -186,9 +188,9 @@ fn squares(opaque: &Pixels) -> Vec<Vec<f32>> {
     vec![padded(255.0), padded(0.0), whole, centre]
 }
 
-/// The box `(left, top, width, height)` of a picture as a 64x64 luma square, levels 0 to 255.
-fn shrink(opaque: &Pixels, (left, top, width, height): (f64, f64, f64, f64)) -> Vec<f32> {
-    shrink_to(opaque, (left, top, width, height), SIDE, SIDE)
+/// The part of a picture as a 64x64 luma square, levels 0 to 255.
+fn shrink(opaque: &Pixels, part: Part) -> Vec<f32> {
+    shrink_to(opaque, part, SIDE, SIDE)
 }
 
 /// The whole picture inside a 64x64 square of `level`.
@@ -207,25 +209,14 @@ fn pad(opaque: &Pixels, level: f32) -> Vec<f32> {
     square
 }
 
-/// The box of a picture as luma of `to_width` x `to_height`, by a triangle filter widened to the reduction.
-fn shrink_to(
-    opaque: &Pixels,
-    (left, top, width, height): (f64, f64, f64, f64),
-    to_width: usize,
-    to_height: usize,
-) -> Vec<f32> {
-    let mut small = resize::images::Image::new(to_width as u32, to_height as u32, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new()
-        .resize_alg(resize::ResizeAlg::Convolution(resize::FilterType::Bilinear))
-        .crop(left, top, width, height)
-        .use_alpha(false);
-    let shrunk = resize::images::ImageRef::new(opaque.width, opaque.height, &opaque.rgb, resize::PixelType::U8x3)
-        .is_ok_and(|source| resize::Resizer::new().resize(&source, &mut small, &options).is_ok());
-    if !shrunk {
+/// The part of a picture as luma of `to_width` x `to_height`, by a triangle filter widened to the reduction.
+fn shrink_to(opaque: &Pixels, part: Part, to_width: usize, to_height: usize) -> Vec<f32> {
+    let to = (to_width as u32, to_height as u32);
+    match resample(&opaque.rgb, (opaque.width, opaque.height), part, to, Kernel::Triangle) {
+        Some(rgb) => rgb.chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect(),
         // Only pixels that break their own promise (too few bytes for their size) come here; they hash as flat.
-        return vec![0.0; to_width * to_height];
+        None => vec![0.0; to_width * to_height],
     }
-    small.buffer().chunks_exact(3).map(|p| luma(p[0], p[1], p[2])).collect()
 }
 
 /// BT.601 luma, as in JPEG.
@@ -312,3 +303,6 @@ fn hash_of(upright: &[f32; KEPT * KEPT], turn: usize) -> Hash {
     }
     Hash(words)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod scan;
 pub mod serve;
 
 pub mod domain;

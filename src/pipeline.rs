@@ -1,1 +1,319 @@
-//! What happens to a file, from top to bottom.
+//! The page to read: what happens to a file, from top to bottom.
+//!
+//!     receive -> spool -> (226) -> identify -> store -> decode -> fingerprint -> match -> reattach -> report
+//!
+//! [`follow`] takes one received upload along this way up to what was measured; [`settle`](settle::settle) lets the rule
+//! speak over everything that is known about a customer and puts originals back. In between lies only the catalogue, so a
+//! restart continues by itself and running anything twice changes nothing.
+//!
+//! Deliberately not here: receiving (it has ended when a file comes here), decoding (the children do it) and SQL.
+
+mod backlog;
+mod book;
+mod explain;
+mod run;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::catalogue::{self, Blob, Catalogue, Examined, ImageToMatch, NewImage, ReceivedUpload, Work};
+use crate::children::{Examination, Pool};
+use crate::config::Mode;
+use crate::decode::Unreadable;
+use crate::domain::{Digest, ImageId, RecordId, UploadId};
+use crate::identify::{Kind, SNIFF_BYTES};
+use crate::matcher::facts::{CandidateFacts, Storage};
+use crate::reattach;
+use crate::store::{self, Blobs, Originals};
+
+use book::{Book, Books};
+
+pub use explain::{Explanation, explain};
+pub use run::{Running, run_until_nothing_is_left, start};
+pub use settle::settle;
+
+/// Everything that a file meets on its way.
+pub struct Pipeline {
+    /// What is known.
+    pub catalogue: Arc<Catalogue>,
+    /// Where received files lie until they are stored.
+    pub spool_folder: PathBuf,
+    /// Where they are stored.
+    pub blobs: Blobs,
+    /// Where originals are put back.
+    pub originals: Originals,
+    /// Who reads them.
+    pub children: Pool,
+    /// Whether proven originals are put back without asking.
+    pub mode: Mode,
+    /// Whether proven copies are put back, too.
+    pub copies: bool,
+    /// How many files are on their way at once.
+    pub threads: usize,
+    books: Books,
+}
+
+/// Why a file could not go on now.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The decode children cannot work now; this says nothing about the file.
+    #[error("cannot read pictures now: {0}")]
+    Children(Unreadable),
+}
+
+impl From<reattach::Error> for Error {
+    fn from(error: reattach::Error) -> Self {
+        match error {
+            reattach::Error::Catalogue(error) => Error::Catalogue(error),
+            reattach::Error::Store(error) => Error::Store(error),
+        }
+    }
+}
+
+impl Error {
+    /// Whether the same work may succeed when it is tried again later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Catalogue(error) => error.is_transient(),
+            Error::Store(error) => error.is_transient(),
+            Error::Children(_) => true,
+        }
+    }
+}
+
+impl Pipeline {
+    /// A pipeline over these parts.
+    pub fn new(
+        catalogue: Arc<Catalogue>,
+        spool_folder: PathBuf,
+        blobs: Blobs,
+        originals: Originals,
+        children: Pool,
+        config: &crate::config::Config,
+    ) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        Pipeline {
+            catalogue,
+            spool_folder,
+            blobs,
+            originals,
+            children,
+            mode: config.attach.mode,
+            copies: config.attach.copies,
+            threads: if config.decode.threads == 0 { cores } else { config.decode.threads },
+            books: Books::default(),
+        }
+    }
+
+    fn bench(&self) -> reattach::Bench<'_> {
+        reattach::Bench { catalogue: &self.catalogue, blobs: &self.blobs, originals: &self.originals }
+    }
+}
+
+/// Does one piece of work.
+///
+/// # Errors
+/// When the catalogue, a store or the children fail; what was done stays done.
+pub fn work(pipeline: &Pipeline, work: Work) -> Result<(), Error> {
+    match work {
+        Work::Thumbnail(thumbnail) => read_thumbnail(&pipeline.catalogue, &pipeline.children, thumbnail),
+        Work::Upload(upload) => follow(pipeline, upload),
+        Work::Image(image) => match_image(pipeline, image),
+    }
+}
+
+/// Takes one received upload along its way: stored, examined, matched.
+fn follow(pipeline: &Pipeline, upload: UploadId) -> Result<(), Error> {
+    let Some(upload) = pipeline.catalogue.read(|tx| tx.received_upload(upload))? else { return Ok(()) };
+    let customer = upload.customer;
+    let blob = store(pipeline, upload)?;
+    let images = examine(pipeline, blob)?;
+    for image in images {
+        match_image(pipeline, image)?;
+    }
+    Ok(pipeline.catalogue.write(move |tx| tx.customer_dirty(customer))?)
+}
+
+/// Moves an upload's bytes from the spool into the blob store, under the digest taken while they streamed by.
+fn store(pipeline: &Pipeline, upload: ReceivedUpload) -> Result<Blob, Error> {
+    if let Some(spooled) = &upload.spool_file {
+        pipeline.blobs.take(upload.customer, upload.digest, &pipeline.spool_folder.join(spooled))?;
+    }
+    Ok(pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
+        let id = tx.blob_of(upload.customer, upload.digest, upload.size)?;
+        tx.upload_stored(upload.id, id)?;
+        tx.blob(id)?.ok_or_else(|| catalogue::Error::Damaged(format!("blob {id} was made and is not there")))
+    })?)
+}
+
+/// Finds out what a blob is and what it shows. A blob that was examined before, under another name, is not read again.
+fn examine(pipeline: &Pipeline, blob: Blob) -> Result<Vec<ImageId>, Error> {
+    if !blob.examined {
+        let file = pipeline.blobs.open(blob.customer, blob.digest)?;
+        let kind = identify(&file).map_err(|source| store::Error::Io {
+            doing: "read the blob",
+            path: pipeline.blobs.path(blob.customer, blob.digest),
+            source,
+        })?;
+        let seen = look(pipeline, file)?;
+        let noted = blob.clone();
+        pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
+            let problem = seen.as_ref().err().map(Unreadable::to_string);
+            tx.blob_examined(&noted, kind.word(), problem.as_deref(), &[first_image(kind, seen.as_ref().ok())])
+        })?;
+    }
+    Ok(pipeline.catalogue.read(|tx| tx.images_of_blob(blob.id))?)
+}
+
+/// What a file is, by its content.
+fn identify(file: &File) -> std::io::Result<Kind> {
+    use std::os::unix::fs::FileExt;
+    let mut start = vec![0; SNIFF_BYTES];
+    let mut filled = 0;
+    loop {
+        match file.read_at(&mut start[filled..], filled as u64)? {
+            0 => return Ok(Kind::of(&start[..filled])),
+            read => filled += read,
+        }
+    }
+}
+
+/// What a child sees in a file, or why it sees nothing. A fault of the machine is an error, not a word on the file.
+fn look(pipeline: &Pipeline, file: File) -> Result<Result<Examination, Unreadable>, Error> {
+    match pipeline.children.examine(file) {
+        Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+        seen => Ok(seen),
+    }
+}
+
+/// The one image of a plain file. One that cannot be decoded has no size and no fingerprint; its digest can still speak.
+fn first_image(kind: Kind, seen: Option<&Examination>) -> NewImage {
+    NewImage {
+        number: 1,
+        size: seen.map(|seen| seen.header.upright_size()),
+        storage: match kind {
+            Kind::Bmp | Kind::Tiff => Storage::Uncompressed,
+            Kind::Png => Storage::Lossless,
+            _ => Storage::Lossy,
+        },
+        truncated: seen.is_none_or(|seen| seen.header.truncated),
+        taken_at: seen.and_then(|seen| seen.header.taken_at.clone()),
+        fingerprint: seen.map(|seen| (seen.views.quality(), seen.views.to_bytes())),
+    }
+}
+
+/// Measures an image against every record within its reach, by fingerprint or by metadata.
+fn match_image(pipeline: &Pipeline, image: ImageId) -> Result<(), Error> {
+    let Some(mut image) = pipeline.catalogue.read(|tx| tx.image_to_match(image))? else { return Ok(()) };
+    let book = pipeline.books.of(&pipeline.catalogue, image.customer)?;
+    if book.wants_md5 && image.facts.md5.is_none() {
+        image.facts.md5 = Some(take_md5(pipeline, &image)?);
+    }
+    let reach = book.reach(&image);
+    let known = pipeline.catalogue.read(|tx| tx.measured(image.facts.id))?;
+    let file = || Ok(pipeline.blobs.open(image.customer, image.facts.digest)?);
+    let found = measure(pipeline, &book, &image, file, reach, known)?;
+    let seq = book.seq;
+    Ok(pipeline.catalogue.write(move |tx| tx.image_matched(&image, &found, seq))?)
+}
+
+/// The candidates of an image with what was measured; a pair whose record has not changed since is not measured again.
+fn measure(
+    pipeline: &Pipeline,
+    book: &Book,
+    image: &ImageToMatch,
+    file: impl FnOnce() -> Result<File, Error>,
+    reach: BTreeMap<RecordId, Option<u16>>,
+    known: BTreeMap<RecordId, CandidateFacts>,
+) -> Result<Vec<CandidateFacts>, Error> {
+    let mut found = Vec::new();
+    let mut to_measure = Vec::new();
+    for (record, distance) in reach {
+        match known.get(&record).filter(|_| book.changed(record) <= image.matched_seq) {
+            Some(known) => found.push(CandidateFacts { distance, ..known.clone() }),
+            None => to_measure.push((record, distance)),
+        }
+    }
+    let pairs: Vec<_> = to_measure
+        .iter()
+        .flat_map(|&(record, _)| book.thumbnails(record).iter().map(move |thumbnail| (record, *thumbnail)))
+        .collect();
+    let mut residuals: BTreeMap<RecordId, Vec<_>> = BTreeMap::new();
+    if !pairs.is_empty() && image.facts.size.is_some() {
+        let digests: BTreeSet<_> = pairs.iter().map(|&(_, digest)| digest).collect();
+        let files = pipeline.catalogue.read::<_, catalogue::Error>(|tx| {
+            digests
+                .into_iter()
+                .filter_map(|digest| tx.thumbnail_file(digest).transpose().map(|bytes| Ok((digest, bytes?))))
+                .collect::<Result<BTreeMap<_, _>, _>>()
+        })?;
+        let thumbnails: Vec<_> =
+            pairs.iter().map(|(_, digest)| files.get(digest).cloned().unwrap_or_default()).collect();
+        let measured = match pipeline.children.verify(file()?, &thumbnails) {
+            Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+            // It could be read a moment ago and is too much now: nothing was measured, so nothing is proven by pixels.
+            Err(_) => Vec::new(),
+            Ok(measured) => measured,
+        };
+        for ((record, _), residual) in pairs.into_iter().zip(measured) {
+            residuals.entry(record).or_default().extend(residual);
+        }
+    }
+    found.extend(to_measure.into_iter().map(|(record, distance)| CandidateFacts {
+        image: image.facts.id,
+        record,
+        distance,
+        residuals: residuals.remove(&record).unwrap_or_default(),
+    }));
+    Ok(found)
+}
+
+/// The MD5 of an image's file, for records that carry one.
+fn take_md5(pipeline: &Pipeline, image: &ImageToMatch) -> Result<[u8; 16], Error> {
+    let md5 = md5_of(pipeline.blobs.open(image.customer, image.facts.digest)?).map_err(|source| store::Error::Io {
+        doing: "read the blob",
+        path: pipeline.blobs.path(image.customer, image.facts.digest),
+        source,
+    })?;
+    let image = image.facts.id;
+    pipeline.catalogue.write(move |tx| tx.image_md5(image, md5))?;
+    Ok(md5)
+}
+
+fn md5_of(mut file: File) -> std::io::Result<[u8; 16]> {
+    use md5::Digest as _;
+    let mut hasher = md5::Md5::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match std::io::Read::read(&mut file, &mut block)? {
+            0 => return Ok(hasher.finalize().into()),
+            read => hasher.update(&block[..read]),
+        }
+    }
+}
+
+/// Takes the fingerprint of a thumbnail that nobody has looked at yet.
+///
+/// # Errors
+/// When the catalogue fails, or the children cannot work now; the thumbnail is then still to be looked at.
+pub fn read_thumbnail(catalogue: &Catalogue, children: &Pool, digest: Digest) -> Result<(), Error> {
+    let Some(bytes) = catalogue.read(|tx| tx.thumbnail_file(digest))? else { return Ok(()) };
+    let examined = match children.examine_thumbnail(bytes) {
+        Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+        Err(problem) => Examined::Problem(problem.to_string()),
+        Ok(seen) => {
+            let (width, height) = seen.header.upright_size();
+            Examined::Picture { width: width.into(), height: height.into(), fingerprint: seen.fingerprint.to_bytes() }
+        }
+    };
+    Ok(catalogue.write(move |tx| tx.thumbnail_examined(digest, &examined))?)
+}

@@ -1,1 +1,338 @@
-//! Wires endpoints, pipeline and web; stops them in order.
+//! Wires endpoints, pipeline and pages over one data folder; starts them in order and stops them in order.
+//!
+//! Start: lock, catalogue, spool (which recovers), half-placed originals, pipeline, then the listeners, so that nobody is
+//! answered before what was acknowledged is known again. Stop: no new connections, running transfers end, the pipeline
+//! finishes the files under way. What remains is done after the next start.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::catalogue::{self, Catalogue};
+use crate::children;
+use crate::config::{self, Config};
+use crate::domain::Micros;
+use crate::endpoint::folder::{self, InboxContext};
+use crate::endpoint::ftp::{self, FtpContext};
+use crate::endpoint::limits::{Caps, Connections};
+use crate::endpoint::login::{LoginSettings, Logins};
+use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
+use crate::endpoint::tls::Tls;
+use crate::pipeline::{self, Pipeline};
+use crate::spool::{self, Spool};
+use crate::store::{Blobs, Originals};
+use crate::tree::TreeError;
+use crate::web::{self, WebContext};
+
+/// How often the inbox is looked through in full, should the system's notices have been lost.
+const INBOX_RESCAN: Duration = Duration::from_secs(30);
+
+/// How often partials that nobody resumed are looked for.
+const OLD_PARTIALS_PAUSE: Duration = Duration::from_secs(3600);
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder of the data folder cannot be used.
+    #[error("cannot {doing} `{path}`: {source}; run as the service user or name another folder with --data")]
+    Folder {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process holds the data folder.
+    #[error("another reunite already serves `{0}`; stop it, or name another folder with --data")]
+    Held(PathBuf),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {address} for {what}: {source}; choose another address")]
+    Listen {
+        /// For whom.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] TreeError),
+    /// What was begun before cannot be finished.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// The pages cannot be served there.
+    #[error(transparent)]
+    Web(#[from] web::Error),
+    /// Something else that a start needs.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+/// The right to be the one process that receives and decides in a data folder; given back when it is dropped.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of `data`, or nothing when another process has it.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn take(data: &Path) -> Result<Option<Self>, Error> {
+        let path = data.join("serve.lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|source| Error::Folder { doing: "open", path: path.clone(), source })?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(Error::Folder { doing: "lock", path, source: error.into() }),
+        }
+    }
+}
+
+/// A data folder with everything that works on it, short of its listeners.
+pub struct House {
+    /// What is known.
+    pub catalogue: Arc<Catalogue>,
+    /// Where files are received.
+    pub spool: Arc<Spool>,
+    /// What happens to them.
+    pub pipeline: Arc<Pipeline>,
+    _lock: Lock,
+}
+
+impl House {
+    /// Opens the data folder of `config`, or nothing when another process has it. What was acknowledged is known again
+    /// when this returns.
+    ///
+    /// # Errors
+    /// When a part of it cannot be opened or recovered.
+    pub fn open(config: &Config) -> Result<Option<Self>, Error> {
+        let data = &config.data;
+        make_private(data)?;
+        let Some(lock) = Lock::take(data)? else { return Ok(None) };
+        let catalogue = Arc::new(Catalogue::open(&data.join("catalogue.sqlite"))?);
+        let blobs = Blobs::new(data.join("blobs"));
+        let spool_folder = data.join("spool");
+        let settings = spool::Settings {
+            min_free: config.receive.min_free_bytes,
+            held_seconds: config.receive.held_seconds as i64,
+            partial_seconds: config.receive.partial_days as i64 * 24 * 3600,
+            ..spool::Settings::default()
+        };
+        let (spool, recovered) = Spool::open(&spool_folder, Arc::clone(&catalogue), blobs.clone(), settings)?;
+        tracing::info!(?recovered, "the spool is open");
+        let pipeline = pipeline_over(config, Arc::clone(&catalogue))?;
+        Ok(Some(House { catalogue, spool, pipeline: Arc::new(pipeline), _lock: lock }))
+    }
+}
+
+/// A pipeline for a data folder whose lock somebody else may hold: good for explaining, not for running.
+///
+/// # Errors
+/// When the decode children cannot be started.
+pub fn pipeline_over(config: &Config, catalogue: Arc<Catalogue>) -> Result<Pipeline, Error> {
+    let (file_mode, folder_mode) = config.originals_modes();
+    let originals = Originals::new(config.originals_folder(), file_mode, folder_mode);
+    let mut settings = children::Settings::for_this_machine()
+        .map_err(|error| Error::Start(format!("the program cannot find itself: {error}")))?;
+    if let Some(threads) = NonZeroUsize::new(config.decode.threads) {
+        settings.threads = threads;
+    }
+    settings.address_space_max = config.decode.memory_bytes;
+    settings.job_time_max = Duration::from_secs(config.decode.seconds);
+    settings.limits.pixels_max = config.decode.pixels_max;
+    let children = children::Pool::start(settings).map_err(|error| Error::Start(error.to_string()))?;
+    let data = &config.data;
+    Ok(Pipeline::new(catalogue, data.join("spool"), Blobs::new(data.join("blobs")), originals, children, config))
+}
+
+/// Serves until a signal asks for the end. Prints `ready` with the addresses on standard output once all listen.
+///
+/// # Errors
+/// When something that a start needs is not to be had.
+pub fn run(config: &Config) -> Result<(), Error> {
+    web::check_listen(config.web.listen)?;
+    let house = House::open(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Start(error.to_string()))?;
+    let running = pipeline::start(Arc::clone(&house.pipeline))?;
+    let served = runtime.block_on(listen(config, &house));
+    running.stop();
+    // Transfers that were cut off by the end of their time are still being kept as partials.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    served
+}
+
+async fn listen(config: &Config, house: &House) -> Result<(), Error> {
+    let bind = async |what: &'static str, address: SocketAddr| {
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })?;
+        let bound = listener.local_addr().map_err(|source| Error::Listen { what, address, source })?;
+        Ok::<_, Error>((listener, bound))
+    };
+    let (ftp_listener, ftp) = bind("FTP", config.ftp.listen).await?;
+    let (sftp_listener, sftp) = bind("SFTP", config.sftp.listen).await?;
+    let (web_listener, web) = bind("the pages", config.web.listen).await?;
+    let keys = config.data.join("keys");
+    make_private(&keys)?;
+    let start = |error: &dyn std::fmt::Display| Error::Start(error.to_string());
+    let logins =
+        Arc::new(Logins::new(Arc::clone(&house.catalogue), LoginSettings::default()).map_err(|error| start(&error))?);
+    let connections = Connections::new(Caps {
+        total: config.limits.connections,
+        per_address: config.limits.connections_per_address,
+        per_customer: config.limits.connections_per_customer,
+    });
+    let ftp_context = Arc::new(FtpContext {
+        catalogue: Arc::clone(&house.catalogue),
+        spool: Arc::clone(&house.spool),
+        logins: Arc::clone(&logins),
+        connections: Arc::clone(&connections),
+        tls: match config.ftp.tls {
+            config::Tls::Off => None,
+            _ => Some(Arc::new(Tls::open(&keys, &["localhost".to_owned()]).map_err(|error| start(&error))?)),
+        },
+        settings: ftp_settings(config),
+    });
+    let sftp_context = Arc::new(SftpContext {
+        catalogue: Arc::clone(&house.catalogue),
+        spool: Arc::clone(&house.spool),
+        logins,
+        connections,
+        host_keys: host_key::load_or_make(&keys).map_err(|error| start(&error))?,
+        settings: sftp_settings(config),
+    });
+    let token = web::new_token()?;
+    let web_context = Arc::new(WebContext { catalogue: Arc::clone(&house.catalogue), token: token.clone() });
+    let inbox_context = InboxContext {
+        folder: config.data.join("inbox"),
+        catalogue: Arc::clone(&house.catalogue),
+        spool: Arc::clone(&house.spool),
+        quiet: Duration::from_secs(config.receive.inbox_quiet_seconds),
+        rescan: INBOX_RESCAN,
+    };
+    let (stop, stopping) = watch::channel(false);
+    let served = async {
+        tokio::join!(
+            ftp::serve(ftp_listener, ftp_context, stopping.clone()),
+            sftp::serve(sftp_listener, sftp_context, stopping.clone()),
+            web::serve(web_listener, web_context, stopping.clone()),
+            folder::serve(inbox_context, stopping.clone()),
+            give_up_old_partials(&house.spool, stopping.clone()),
+        )
+    };
+    eprintln!("pages: http://{web}/?token={token}");
+    println!("ready ftp={ftp} sftp={sftp} web={web}");
+    // Without its listener for signals the server runs on: it is never the first to end.
+    let (((), (), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(stop));
+    Ok(pages?)
+}
+
+fn ftp_settings(config: &Config) -> ftp::Settings {
+    let (first, last) = (config.ftp.passive_port_first, config.ftp.passive_port_last);
+    ftp::Settings {
+        tls_required: config.ftp.tls == config::Tls::Required,
+        passive_ports: (first > 0).then_some(first..=last),
+        passive_address: config.ftp.passive_address,
+        login_max: Duration::from_secs(config.limits.login_seconds),
+        idle_max: Duration::from_secs(config.limits.idle_seconds),
+        stall_max: Duration::from_secs(config.limits.stall_seconds),
+        drain_max: Duration::from_secs(config.limits.drain_seconds),
+        ..ftp::Settings::default()
+    }
+}
+
+fn sftp_settings(config: &Config) -> SftpSettings {
+    SftpSettings {
+        buffer_bytes: config.sftp.buffer_bytes,
+        login: Duration::from_secs(config.limits.login_seconds),
+        idle: Duration::from_secs(config.limits.idle_seconds),
+        stall: Duration::from_secs(config.limits.stall_seconds),
+        drain: Duration::from_secs(config.limits.drain_seconds),
+        ..SftpSettings::default()
+    }
+}
+
+/// The first signal drains, the second ends at once.
+async fn stop_on_signal(stop: watch::Sender<bool>) {
+    signal().await;
+    tracing::info!("stopping: running transfers may end");
+    // Every receiver lives as long as the endpoints, which this call outlives only when they have ended already.
+    stop.send_replace(true);
+    tokio::spawn(async {
+        signal().await;
+        std::process::exit(1);
+    });
+}
+
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!("signals cannot be received, only SIGKILL ends this process: {error}");
+            std::future::pending().await
+        }
+    }
+}
+
+async fn give_up_old_partials(spool: &Arc<Spool>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let spool = Arc::clone(spool);
+        match tokio::task::spawn_blocking(move || spool.give_up_old_partials(Micros::now())).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(given_up)) => {
+                tracing::info!("{given_up} transfers that nobody resumed count as truncated uploads now")
+            }
+            Ok(Err(error)) => tracing::error!("cannot look for old partials: {error}"),
+            Err(error) => tracing::error!("looking for old partials failed: {error}"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(OLD_PARTIALS_PAUSE) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => return,
+        }
+    }
+}
+
+/// Makes a folder that nobody else may look into, with what is missing above it.
+fn make_private(folder: &Path) -> Result<(), Error> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| Error::Folder {
+        doing: "make the folder",
+        path: folder.to_owned(),
+        source,
+    })?;
+    fs::File::open(folder).and_then(|opened| opened.sync_all()).map_err(|source| Error::Folder {
+        doing: "sync",
+        path: folder.to_owned(),
+        source,
+    })
+}

@@ -12,7 +12,11 @@ mod hashing;
 mod incoming;
 mod open;
 mod recovery;
+#[cfg(test)]
+pub(crate) mod scratch;
 mod space;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,13 +27,14 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use hashing::digest_of;
 pub use incoming::{Incoming, Start};
 pub use open::Open;
 pub use recovery::Recovered;
 pub use space::Space;
 
 use crate::catalogue::Catalogue;
-use crate::domain::{CustomerId, Micros, PartialId, UnknownWord, UploadId};
+use crate::domain::{CustomerId, Micros, UnknownWord, UploadId};
 use crate::store::Blobs;
 use crate::tree::{TreeError, TreePath, is_temporary};
 
@@ -115,7 +120,7 @@ pub struct Spool {
     catalogue: Arc<Catalogue>,
     blobs: Blobs,
     settings: Settings,
-    /// Running transfers by a number of their own.
+    /// Running transfers, by numbers that grow.
     running: Mutex<HashMap<u64, Arc<Open>>>,
     next_number: AtomicU64,
 }
@@ -200,6 +205,11 @@ impl Spool {
         let opened = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(source);
         let mut file = opened.map_err(|error| TreeError::io("open", source, error))?;
         let metadata = file.metadata().map_err(|error| TreeError::io("look at", source, error))?;
+        if !metadata.is_file() {
+            let reason = std::io::Error::other("it is no plain file");
+            return Err(TreeError::Io { action: "receive", file: source.to_owned(), source: reason });
+        }
+        // Without a time of its own it gets that of its arrival.
         let mtime = metadata.modified().ok().map(Micros::from);
         self.receive_from(customer, path, endpoint, &mut file, mtime)
     }
@@ -210,16 +220,20 @@ impl Spool {
     /// When they cannot be read.
     pub fn open_upload(&self, upload: UploadId) -> Result<(File, u64), TreeError> {
         let row = self.catalogue.read(|tx| tx.upload(upload))?.ok_or_else(|| self.gone(upload))?;
-        let in_spool = row.spool_file.map(|name| File::open(self.folder.join(name)));
-        let file = match in_spool {
-            Some(Ok(file)) => file,
-            // The pipeline moves the file before it notes that, so what is no longer here is there.
-            _ => {
-                let path = self.blobs.path(row.customer, row.sha256);
-                File::open(&path).map_err(|source| TreeError::io("open", path, source))?
-            }
+        let open = |path: PathBuf| match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).map_err(|source| TreeError::io("open", path, source)),
         };
-        Ok((file, row.size))
+        if let Some(name) = &row.spool_file
+            && let Some(file) = open(self.folder.join(name))?
+        {
+            return Ok((file, row.size));
+        }
+        // The pipeline moves the file before it notes that, so what is no longer here is there.
+        match open(self.blobs.path(row.customer, row.sha256))? {
+            Some(file) => Ok((file, row.size)),
+            None => Err(self.gone(upload)),
+        }
     }
 
     /// The disk that the spool lies on.
@@ -260,13 +274,16 @@ impl Spool {
         std::fs::metadata(self.folder.join(spool_file)).map_or(0, |metadata| metadata.len())
     }
 
-    fn is_running(&self, partial: PartialId) -> bool {
-        self.running().values().any(|open| open.partial() == Some(partial))
-    }
-
-    /// A number that no other transfer of this process has.
-    fn number(&self) -> u64 {
-        self.next_number.fetch_add(1, Ordering::Relaxed)
+    /// Enters a transfer into the registry, unless another one already has its partial.
+    fn register(self: &Arc<Self>, open: Arc<Open>) -> Option<Registered> {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let mut running = self.running();
+        let partial = open.partial();
+        if partial.is_some() && running.values().any(|other| other.partial() == partial) {
+            return None;
+        }
+        running.insert(number, open);
+        Some(Registered { spool: self.clone(), number })
     }
 
     /// Nothing that is done under this lock can stop half-way, so a panic elsewhere leaves it usable.
@@ -279,8 +296,20 @@ impl Spool {
     }
 
     fn gone(&self, upload: UploadId) -> TreeError {
-        let source = std::io::Error::new(std::io::ErrorKind::NotFound, format!("upload {upload} has no row"));
-        TreeError::io("find", &self.folder, source)
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "neither in the spool nor in the blob store");
+        TreeError::io("find the bytes of an upload for", self.folder.join(format!("upload {upload}")), source)
+    }
+}
+
+/// A transfer's place in the registry, until dropped.
+struct Registered {
+    spool: Arc<Spool>,
+    number: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.spool.running().remove(&self.number);
     }
 }
 

@@ -8,6 +8,8 @@ mod error;
 mod names;
 mod path;
 pub(crate) mod place;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::sync::Arc;
@@ -164,11 +166,12 @@ impl Tree {
         match renamed {
             // A transfer that has no row yet is renamed where it is known.
             Err(TreeError::NotFound(_)) if self.spool.rename_open(customer, from, to) > 0 => Ok(()),
-            Ok(()) => {
+            // Under the name of a complete file a running transfer is another one, which keeps its name.
+            Ok(source) if source.directory || source.upload.is_none() => {
                 self.spool.rename_open(customer, from, to);
                 Ok(())
             }
-            failed => failed,
+            other => other.map(|_| ()),
         }
     }
 

@@ -65,6 +65,8 @@ CREATE TABLE thumbnails (
     problem     TEXT,                           -- why it cannot be used, in words
     UNIQUE (record, role)
 );
+CREATE INDEX thumbnails_of_file ON thumbnails (digest);
+CREATE INDEX thumbnails_unexamined ON thumbnails (digest) WHERE fingerprint IS NULL AND problem IS NULL;
 
 -- The tree a customer sees. Names are bytes; the root is parent 0 and has no row.
 CREATE TABLE entries (
@@ -152,8 +154,9 @@ CREATE TABLE images (
     customer    BIGINT NOT NULL REFERENCES customers (id),
     blob        BIGINT NOT NULL REFERENCES blobs (id),
     number      BIGINT NOT NULL,                -- page or frame, from 1
-    width       BIGINT,                         -- as stored in the file, before its orientation is applied
+    width       BIGINT,                         -- pixels, as a person should see it; NULL = could not be read
     height      BIGINT,
+    storage     TEXT   NOT NULL DEFAULT 'lossy',-- uncompressed, lossless, lossy
     truncated   BIGINT NOT NULL DEFAULT 0,      -- 1 = the content has no proper end
     taken_at    TEXT,
     matched_seq BIGINT NOT NULL DEFAULT 0,      -- matched against every record whose changed_seq is at most this

@@ -7,13 +7,23 @@
 //! Several processes may hold the same catalogue open (a running server and a command): every unit of work is one
 //! immediate transaction, and ids come from the table `ids` inside it.
 
-mod logins;
+mod attachments;
+mod blobs;
+mod customers;
+mod decisions;
 mod events;
+mod facts;
+mod logins;
 mod migrate;
+mod pages;
 mod partials;
+mod records;
+mod reports;
+mod thumbnails;
 mod tree;
 mod tx;
 mod uploads;
+mod work;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +32,25 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use attachments::{Attachment, Link};
+pub use blobs::{Blob, NewImage};
+pub use customers::{Belongings, Customer, CustomerKey};
+pub use decisions::{Act, Subject};
+pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
+pub use pages::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail};
 pub use partials::{NewPartial, Partial};
+pub use records::{Record, RecordFacts};
+pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
+pub use thumbnails::{Examined, Role, Thumbnail};
 pub(crate) use tree::ROOT;
+#[cfg(test)]
+pub(crate) use tree::listing_statement;
 pub use tree::{Entry, EntryFile};
 pub use tx::{Row, Tx};
 pub use uploads::{NewUpload, Upload};
+pub use work::{ReceivedUpload, Undecided, Work};
 
 use writer::Writer;
 
@@ -70,6 +92,9 @@ pub enum Error {
     /// A statement failed.
     #[error("the catalogue failed: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// A row holds what it never should.
+    #[error("the catalogue is damaged: {0}; restore it from a backup")]
+    Damaged(String),
     /// The writer has stopped, since the program is shutting down.
     #[error("the catalogue is closing")]
     Closing,
@@ -100,6 +125,8 @@ pub struct Catalogue {
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
     reader_free: Condvar,
+    /// A connection that never writes, for the engine's data version counts only the commits of others.
+    watch: Mutex<Connection>,
     path: PathBuf,
 }
 
@@ -116,8 +143,17 @@ impl Catalogue {
             writer: Writer::start(connection),
             readers: Mutex::new(readers),
             reader_free: Condvar::new(),
+            watch: Mutex::new(connect(path)?),
             path: path.to_owned(),
         })
+    }
+
+    /// A number that is another one after any commit, of this process or another one. Cheap enough to ask often.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub fn data_version(&self) -> Result<i64, Error> {
+        Ok(lock(&self.watch).pragma_query_value(None, "data_version", |row| row.get(0))?)
     }
 
     /// The catalogue's file.

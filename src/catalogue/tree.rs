@@ -71,8 +71,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn entries_in(&self, customer: CustomerId, parent: EntryId) -> Result<Vec<Entry>, Error> {
-        let sql = select(" WHERE e.customer = ?1 AND e.parent = ?2 ORDER BY e.name");
-        self.rows(&sql, (customer.0, parent.0), entry)
+        self.rows(&listing_statement(), (customer.0, parent.0), entry)
     }
 
     /// Whether anything lies in the directory `parent`.
@@ -206,6 +205,11 @@ impl Tx<'_> {
         self.execute("DELETE FROM entries WHERE id = ?1", [entry.0])?;
         Ok(())
     }
+}
+
+/// Lists a directory; in the order of the index that serves it.
+pub(crate) fn listing_statement() -> String {
+    select(" WHERE e.customer = ?1 AND e.parent = ?2 ORDER BY e.name")
 }
 
 fn select(rest: &str) -> String {

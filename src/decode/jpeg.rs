@@ -68,6 +68,8 @@ pub(super) fn raster(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Rast
     let frame = frame(&markers)?;
     let (inks, space) = match frame.components.len() {
         1 => (Inks::Grey, ColorSpace::JCS_GRAYSCALE),
+        // Luma is stored apart, so leaving the colours out saves a third; a profile would want all of them.
+        3 if matches!(scale, Scale::Sketch(_)) && !markers.has_profile() => (Inks::Grey, ColorSpace::JCS_GRAYSCALE),
         3 => (Inks::Rgb, ColorSpace::JCS_RGB),
         _ => (Inks::Cmyk, ColorSpace::JCS_CMYK),
     };

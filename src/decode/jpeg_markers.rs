@@ -82,6 +82,11 @@ impl Frame {
 }
 
 impl Markers {
+    /// Whether there is a profile, or a part of one.
+    pub fn has_profile(&self) -> bool {
+        !self.profile_parts.is_empty()
+    }
+
     /// The embedded profile, when all its parts are there.
     pub fn profile(&self) -> Option<Vec<u8>> {
         let mut parts: Vec<_> = self.profile_parts.iter().collect();
@@ -109,14 +114,14 @@ pub(super) fn walk(bytes: &[u8]) -> Markers {
             }
             0xda => {
                 let begins_ac = markers.scan(body);
-                at = entropy_end(bytes, end);
-                if !begins_ac {
-                    markers.note_leading_dc(at);
-                }
                 let progressive = markers.frame.as_ref().is_some_and(Frame::is_progressive);
                 if !progressive && !markers.split && bytes.ends_with(b"\xff\xd9") {
                     markers.ended = true;
                     break;
+                }
+                at = entropy_end(bytes, end);
+                if !begins_ac {
+                    markers.note_leading_dc(at);
                 }
             }
             _ => markers.segment(marker, body),

@@ -91,8 +91,8 @@ pub enum Scale {
     Full,
     /// The smallest rendering whose long side has at least so many pixels (or all that the file has).
     AtLeast(u32),
-    /// Like `AtLeast`, and details below the scale may be estimated: a progressive JPEG is then read only as far as its
-    /// leading scans. Good enough to propose, not to prove.
+    /// Like `AtLeast`, for those who look at luma alone: colours may be left out and details below the scale estimated,
+    /// as a progressive JPEG is then read only as far as its leading scans. Good enough to propose, not to prove.
     Sketch(u32),
 }
 

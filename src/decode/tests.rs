@@ -65,18 +65,42 @@ fn every_format_gives_the_scene_at_full_size_and_shrunk() {
     }
 }
 
+/// BT.601 luma, as JPEG stores it.
+fn luma(rgb: &[u8]) -> Vec<u8> {
+    let weigh = |p: &[u8]| 0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]);
+    rgb.chunks(3).map(|pixel| (weigh(pixel) + 0.5) as u8).collect()
+}
+
 #[test]
-fn a_sketch_of_a_progressive_file_is_near_the_whole() {
+fn a_sketch_has_the_luma_of_the_whole() {
+    for (how, levels_max) in [(Jpeg::Baseline, 0.6), (Jpeg::Progressive, 1.5)] {
+        let bytes = scene_jpeg(800, 600, how);
+        let sketch = decode(&bytes, Scale::Sketch(100), &limits()).unwrap();
+        let exact = decode(&bytes, Scale::AtLeast(100), &limits()).unwrap();
+        assert_eq!((sketch.divisor, exact.divisor), (8, 8));
+        assert!(!sketch.header.truncated);
+        let levels = difference(&luma(&sketch.renderings[0].rgb), &luma(&exact.renderings[0].rgb));
+        assert!(levels < levels_max, "{levels}");
+        assert!(difference(&exact.renderings[0].rgb, &shrunk_scene(800, 600, 8)) < 3.0);
+    }
+}
+
+#[test]
+fn a_sketch_of_a_progressive_file_needs_its_beginning_only() {
     let bytes = scene_jpeg(800, 600, Jpeg::Progressive);
-    let markers = jpeg_markers::walk(&bytes);
-    assert!(markers.leading_dc_end.unwrap() < bytes.len() / 2);
-    let sketch = decode(&bytes, Scale::Sketch(100), &limits()).unwrap();
-    let exact = decode(&bytes, Scale::AtLeast(100), &limits()).unwrap();
-    assert_eq!((sketch.divisor, exact.divisor), (8, 8));
-    assert!(!sketch.header.truncated);
-    let levels = difference(&sketch.renderings[0].rgb, &exact.renderings[0].rgb);
-    assert!(levels > 0.0 && levels < 2.0, "{levels}");
-    assert!(difference(&exact.renderings[0].rgb, &shrunk_scene(800, 600, 8)) < 3.0);
+    let end = jpeg_markers::walk(&bytes).leading_dc_end.unwrap();
+    assert!(end < bytes.len() / 2);
+    let ruined: Vec<u8> = [&bytes[..end], b"\xff\xda\x00\x02 nonsense \xff\xd9"].concat();
+    let sketch = |bytes: &[u8]| decode(bytes, Scale::Sketch(100), &limits()).unwrap().renderings;
+    assert_eq!(sketch(&ruined), sketch(&bytes));
+}
+
+#[test]
+fn a_sketch_keeps_the_colours_that_a_profile_needs() {
+    let profile = moxcms::ColorProfile::new_adobe_rgb().encode().unwrap();
+    let body = [b"ICC_PROFILE\0\x01\x01".as_slice(), &profile].concat();
+    let jpeg = with_segment(&scene_jpeg(160, 120, Jpeg::Baseline), 0xe2, &body);
+    assert_eq!(decode(&jpeg, Scale::Sketch(20), &limits()).unwrap().renderings.len(), 2);
 }
 
 #[test]

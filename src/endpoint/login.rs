@@ -20,6 +20,7 @@ use russh::keys::PublicKey;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
+use super::blocking;
 use crate::catalogue::{self, Catalogue, LoginAccount};
 use crate::domain::CustomerId;
 
@@ -284,18 +285,6 @@ fn is_same_key(line: &str, key: &PublicKey) -> bool {
             tracing::warn!("a stored public key cannot be read: {error}; add it again");
             false
         }
-    }
-}
-
-/// Runs blocking work beside the runtime; its panic becomes the caller's.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(failure) => match failure.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that is being torn down cancels blocking work, and it polls no caller again.
-            Err(_) => std::future::pending().await,
-        },
     }
 }
 

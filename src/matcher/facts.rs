@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verify::Residual;
 use crate::domain::{Digest, ImageId, RecordId};
+use crate::identify::Kind;
 
 /// Everything about one customer that a decision may rest on.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +71,18 @@ pub enum Storage {
     Lossless,
     /// Compressed with loss (JPEG, WebP), or reduced to a palette (GIF).
     Lossy,
+}
+
+impl Storage {
+    /// How files of a kind store their pixels. TIFF can compress, but as a rule does not. WebP can do without loss, but
+    /// as a rule does not.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Bmp | Kind::Tiff => Storage::Uncompressed,
+            Kind::Png => Storage::Lossless,
+            _ => Storage::Lossy,
+        }
+    }
 }
 
 /// A measured pair.

@@ -49,13 +49,20 @@ pub fn placements(thumbnail: (usize, usize), picture: (u32, u32)) -> Vec<Placeme
     let inside = |frame, scale: f64| {
         let width = ((w * scale).round() as usize).clamp(1, thumbnail.0);
         let height = ((h * scale).round() as usize).clamp(1, thumbnail.1);
-        let target = ((thumbnail.0 - width) / 2, (thumbnail.1 - height) / 2, width, height);
-        Placement { frame, source: whole, target }
+        // An odd margin is halved down by some engines and up by others.
+        let halves = |rest: usize| (rest / 2, rest.div_ceil(2));
+        let (lefts, tops) = (halves(thumbnail.0 - width), halves(thumbnail.1 - height));
+        let at = |left, top| Placement { frame, source: whole, target: (left, top, width, height) };
+        let mut both = vec![at(lefts.0, tops.0)];
+        if lefts.0 != lefts.1 || tops.0 != tops.1 {
+            both.push(at(lefts.1, tops.1));
+        }
+        both
     };
     let scale = (tw / w).min(th / h);
-    let mut out = vec![inside(Frame::Pad, scale)];
+    let mut out = inside(Frame::Pad, scale);
     if scale > 1.0 {
-        out.push(inside(Frame::PadUnscaled, 1.0));
+        out.extend(inside(Frame::PadUnscaled, 1.0));
     }
     let (shown_w, shown_h) = (w.min(h * tw / th), h.min(w * th / tw));
     if shown_w >= LEAST_SHOWN * w && shown_h >= LEAST_SHOWN * h {
@@ -116,8 +123,14 @@ mod tests {
     #[test]
     fn a_small_picture_may_lie_unscaled() {
         let all = placements((100, 100), (60, 20));
-        assert_eq!(all[1].frame, Frame::PadUnscaled);
-        assert_eq!(all[1].target, (20, 40, 60, 20));
+        let unscaled: Vec<_> = all.iter().filter(|p| p.frame == Frame::PadUnscaled).map(|p| p.target).collect();
+        assert_eq!(unscaled, [(20, 40, 60, 20)]);
+    }
+
+    #[test]
+    fn an_odd_margin_is_halved_both_ways() {
+        let tops: Vec<_> = placements((100, 100), (100, 51)).iter().map(|p| p.target.1).collect();
+        assert_eq!(tops, [24, 25, 0]);
     }
 
     #[test]

@@ -80,3 +80,6 @@ impl Index {
         images.par_iter().map(|views| self.nearest(views, radius, most)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

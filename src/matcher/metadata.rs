@@ -9,6 +9,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::facts::{ImageFacts, RecordFacts};
 use crate::domain::{ImageId, RecordId};
 
+/// A name that more records carry proposes no pair.
+const RARE_MAX: usize = 8;
+
 /// How an image agrees with a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
@@ -48,6 +51,12 @@ impl Names {
         Names(counts)
     }
 
+    /// True when few of the customer's records have this record's name.
+    fn is_rare(&self, record: &RecordFacts) -> bool {
+        let count = record.filename.as_deref().and_then(|name| self.0.get(&stem_of_name(name)));
+        count.is_some_and(|&count| count <= RARE_MAX)
+    }
+
     /// True when a record's stem is worth something as evidence.
     fn informs(&self, stem: &str) -> bool {
         self.0.get(stem).copied().unwrap_or(0) <= 1 && has_number(stem)
@@ -82,7 +91,8 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, names: &Names) -> Agr
 }
 
 /// Pairs that must be considered even when their fingerprints lie far apart: the recorded digest, the recorded length
-/// with the recorded size (or none), or an informative name. Sorted, without repetition.
+/// with the recorded size (or none), an informative name, or any name of few records with the recorded proportions: plain
+/// pictures, which no fingerprint finds, are found so. Sorted, without repetition.
 pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(ImageId, RecordId)> {
     let names = Names::of(records);
     let mut by_digest: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
@@ -111,7 +121,8 @@ pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(Im
         for image in alike.into_iter().flatten().flatten() {
             let agreement = agreement(record, image, &names);
             let by_length = agreement.bytes && (agreement.size || !agreement.size_known);
-            if agreement.digest || by_length || agreement.name_informs {
+            let by_name = agreement.name && agreement.aspect && names.is_rare(record);
+            if agreement.digest || by_length || agreement.name_informs || by_name {
                 pairs.insert((image.id, record.id));
             }
         }
@@ -162,4 +173,33 @@ fn without_copy_number(stem: &str) -> &str {
 /// True for at least three digits in a row.
 fn has_number(stem: &str) -> bool {
     stem.as_bytes().windows(3).any(|run| run.iter().all(u8::is_ascii_digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stems_forget_what_copying_adds() {
+        for name in ["IMG_0042.JPG", "Kopie von img_0042.jpg", "img_0042 (1).png", "12_IMG_0042.jpg", "a/b\\IMG_0042"] {
+            assert_eq!(stem_of_name(name), "img_0042", "{name}");
+        }
+        assert_eq!(stem_of_name("20180512_101500.jpg"), "20180512_101500", "a date is not a collision number");
+        assert_eq!(stem_of_name(".jpg"), ".jpg");
+        assert_eq!(stem_of_name("Motiv (neu).png"), "motiv (neu)");
+        assert_eq!(stem_of_path(b"scan.zip!/DSC00017.JPG"), "dsc00017");
+    }
+
+    #[test]
+    fn sizes_compare_turned() {
+        assert_eq!(compare_sizes((4000, 3000), (3000, 4000)), (true, false, true));
+        assert_eq!(compare_sizes((4000, 3000), (2000, 1500)), (false, true, true));
+        assert_eq!(compare_sizes((4000, 3000), (4000, 2000)), (false, false, false));
+    }
+
+    #[test]
+    fn only_numbered_names_inform() {
+        assert!(has_number("img_0042") && has_number("p0000017"));
+        assert!(!has_number("logo_neu") && !has_number("card_12"));
+    }
 }

@@ -41,28 +41,26 @@ impl Plane {
         if self.width.min(self.height) <= side {
             return Plane::new(1, 1, vec![self.mean()]);
         }
-        let centres = |length: usize| (side / 2..length).step_by(step).collect::<Vec<_>>();
-        let (columns, rows) = (centres(self.width), centres(self.height));
-        let start = |centre: usize| centre as isize - (side / 2) as isize;
-        // Columns first, in f64, so that differences of large sums stay exact.
-        let mut narrow = vec![0f64; self.height * columns.len()];
-        for row in 0..self.height {
-            let values = &self.values[row * self.width..][..self.width];
-            for (at, &centre) in columns.iter().enumerate() {
-                let from = start(centre);
-                narrow[row * columns.len() + at] =
-                    (from..from + side as isize).map(|x| f64::from(values[repeat(x, self.width)])).sum();
+        let starts =
+            |length: usize| (side / 2..length).step_by(step).map(|centre| centre - side / 2).collect::<Vec<_>>();
+        let (columns, rows) = (starts(self.width), starts(self.height));
+        let mut narrow = Vec::with_capacity(self.height * columns.len());
+        for row in self.values.chunks_exact(self.width) {
+            narrow.extend(columns.iter().map(|&from| {
+                let inside = &row[from..(from + side).min(self.width)];
+                let beyond = (inside.len()..side).map(|x| row[repeat(from + x, self.width)]);
+                inside.iter().sum::<f32>() + beyond.sum::<f32>()
+            }));
+        }
+        let mut out = vec![0f32; rows.len() * columns.len()];
+        for (&from, into) in rows.iter().zip(out.chunks_exact_mut(columns.len())) {
+            for y in from..from + side {
+                let line = &narrow[repeat(y, self.height) * columns.len()..][..columns.len()];
+                into.iter_mut().zip(line).for_each(|(sum, value)| *sum += value);
             }
         }
-        let mut out = Vec::with_capacity(rows.len() * columns.len());
-        for &centre in &rows {
-            let from = start(centre);
-            for at in 0..columns.len() {
-                let sum: f64 =
-                    (from..from + side as isize).map(|y| narrow[repeat(y, self.height) * columns.len() + at]).sum();
-                out.push((sum / (side * side) as f64) as f32);
-            }
-        }
+        let area = (side * side) as f32;
+        out.iter_mut().for_each(|sum| *sum /= area);
         Plane::new(columns.len(), rows.len(), out)
     }
 
@@ -74,14 +72,18 @@ impl Plane {
             let above = &self.values[mirror(y as isize - 1, height) * width..][..width];
             let here = &self.values[y * width..][..width];
             let below = &self.values[mirror(y as isize + 1, height) * width..][..width];
-            for x in 0..width {
-                let (left, right) = (mirror(x as isize - 1, width), mirror(x as isize + 1, width));
+            let mut at = |left: usize, x: usize, right: usize| {
                 across.push(
                     (above[right] - above[left] + 2.0 * (here[right] - here[left]) + below[right] - below[left]) / 8.0,
                 );
                 down.push(
                     (below[left] - above[left] + 2.0 * (below[x] - above[x]) + below[right] - above[right]) / 8.0,
                 );
+            };
+            at(mirror(-1, width), 0, mirror(1, width));
+            (1..width.saturating_sub(1)).for_each(|x| at(x - 1, x, x + 1));
+            if width > 1 {
+                at(width - 2, width - 1, mirror(width as isize, width));
             }
         }
         (Plane::new(width, height, across), Plane::new(width, height, down))
@@ -115,19 +117,53 @@ impl Plane {
     }
 }
 
-/// An index reflected at the border, the edge repeated: `cba|abc|cba`.
-fn repeat(at: isize, length: usize) -> usize {
-    let length = length as isize;
-    let folded = at.rem_euclid(2 * length);
-    (if folded < length { folded } else { 2 * length - 1 - folded }) as usize
+/// An index past the end, reflected with the edge repeated: `abc|cba`.
+fn repeat(at: usize, length: usize) -> usize {
+    if at < length { at } else { (2 * length - 1).saturating_sub(at) }
 }
 
 /// An index reflected at the border, the edge not repeated: `cb|abc|ba`.
 fn mirror(at: isize, length: usize) -> usize {
+    let length = length as isize;
+    if (0..length).contains(&at) {
+        return at as usize;
+    }
     if length == 1 {
         return 0;
     }
-    let length = length as isize;
     let folded = at.rem_euclid(2 * length - 2);
     (if folded < length { folded } else { 2 * length - 2 - folded }) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Plane {
+        let values = (0..height).flat_map(|y| (0..width).map(move |x| (3 * x + 10 * y) as f32));
+        Plane::new(width, height, values.collect())
+    }
+
+    #[test]
+    fn box_means_repeat_the_edge() {
+        // OpenCV: boxFilter(ramp, -1, (8, 8), borderType=BORDER_REFLECT)[4::4, 4::4] of 10 x 12.
+        let means = ramp(10, 12).box_means(8, 4);
+        assert_eq!((means.width, means.height), (2, 2));
+        assert_eq!(means.values, [45.5, 56.0, 85.5, 96.0]);
+        assert_eq!(ramp(8, 20).box_means(8, 4).values, [105.5], "one mean where the plane is no larger");
+        assert_eq!(ramp(10, 12).box_means(3, 1).values[0], 13.0);
+    }
+
+    #[test]
+    fn gradients_are_levels_per_pixel() {
+        let (across, down) = ramp(9, 7).gradients();
+        assert_eq!((across.values[4 * 9 + 4], down.values[4 * 9 + 4]), (3.0, 10.0));
+        assert_eq!(across.values[0], 0.0, "the border mirrors");
+    }
+
+    #[test]
+    fn a_blur_keeps_what_is_flat() {
+        let flat = Plane::new(6, 5, vec![7.0; 30]).blurred();
+        assert!(flat.values.iter().all(|v| (v - 7.0).abs() < 1e-4));
+    }
 }

@@ -4,18 +4,7 @@
 //! rounding, inverse, "fancy" upsampling), in floating point: it serves to compare a prediction with a decoded
 //! thumbnail, not to write files.
 
-use serde::{Deserialize, Serialize};
-
-/// The quantisation of a JPEG file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JpegTables {
-    /// Luma steps in natural (row by row) order.
-    pub luma: Vec<u16>,
-    /// Chroma steps in natural order; absent in a grey file.
-    pub chroma: Option<Vec<u16>>,
-    /// How many luma columns and rows share one chroma sample: (1, 1), (2, 1), (1, 2) or (2, 2).
-    pub subsampling: (u8, u8),
-}
+use crate::decode::JpegTables;
 
 /// One channel padded to whole blocks.
 struct Channel {
@@ -24,19 +13,20 @@ struct Channel {
     values: Vec<f32>,
 }
 
-/// `rgb` after a trip through a JPEG file with these tables.
+/// `rgb` after a trip through a JPEG file with these tables; a file without three components is taken as grey.
 pub fn round_trip(rgb: &[u8], (width, height): (usize, usize), tables: &JpegTables) -> Vec<u8> {
-    let luma = Channel { width, height, values: rgb.chunks_exact(3).map(to_luma).collect() };
-    let luma = quantised(&luma, &tables.luma);
-    let Some(chroma) = &tables.chroma else {
+    let channel = |level: fn(&[u8]) -> f32| Channel { width, height, values: rgb.chunks_exact(3).map(level).collect() };
+    let steps = |component: usize| tables.quantisation.get(component).map_or(&[][..], Vec::as_slice);
+    let luma = quantised(&channel(to_luma), steps(0));
+    if tables.quantisation.len() != 3 {
         return luma.values.iter().flat_map(|&y| [to_byte(y); 3]).collect();
+    }
+    let chroma = |component: usize, level: fn(&[u8]) -> f32| {
+        let (across, down) = luma_per_chroma(tables, component);
+        let small = quantised(&downsampled(&channel(level), across, down), steps(component));
+        upsampled(&small, (width, height), across, down)
     };
-    let (across, down) = (usize::from(tables.subsampling.0.max(1)), usize::from(tables.subsampling.1.max(1)));
-    let through = |level: fn(&[u8]) -> f32| {
-        let full = Channel { width, height, values: rgb.chunks_exact(3).map(level).collect() };
-        upsampled(&quantised(&downsampled(&full, across, down), chroma), (width, height), across, down)
-    };
-    let (blue, red) = (through(to_blue), through(to_red));
+    let (blue, red) = (chroma(1, to_blue), chroma(2, to_red));
     let mut out = Vec::with_capacity(rgb.len());
     for ((&y, &cb), &cr) in luma.values.iter().zip(&blue).zip(&red) {
         let (cb, cr) = (cb - 128.0, cr - 128.0);
@@ -45,20 +35,33 @@ pub fn round_trip(rgb: &[u8], (width, height): (usize, usize), tables: &JpegTabl
     out
 }
 
+/// How many luma columns and rows share one sample of a chroma component.
+fn luma_per_chroma(tables: &JpegTables, component: usize) -> (usize, usize) {
+    let factors = |component: usize| tables.sampling.get(component).map_or((1, 1), |&(h, v)| (h.max(1), v.max(1)));
+    let (luma, chroma) = (factors(0), factors(component));
+    (usize::from(luma.0 / chroma.0).max(1), usize::from(luma.1 / chroma.1).max(1))
+}
+
 fn to_luma(p: &[u8]) -> f32 {
-    (0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])).round()
+    whole(0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2]))
 }
 
 fn to_blue(p: &[u8]) -> f32 {
-    (-0.168_736 * f32::from(p[0]) - 0.331_264 * f32::from(p[1]) + 0.5 * f32::from(p[2]) + 128.0).round()
+    whole(-0.168_736 * f32::from(p[0]) - 0.331_264 * f32::from(p[1]) + 0.5 * f32::from(p[2]) + 128.0)
 }
 
 fn to_red(p: &[u8]) -> f32 {
-    (0.5 * f32::from(p[0]) - 0.418_688 * f32::from(p[1]) - 0.081_312 * f32::from(p[2]) + 128.0).round()
+    whole(0.5 * f32::from(p[0]) - 0.418_688 * f32::from(p[1]) - 0.081_312 * f32::from(p[2]) + 128.0)
+}
+
+/// The nearest whole number, halves away from zero.
+fn whole(value: f32) -> f32 {
+    (value + 0.5f32.copysign(value)) as i32 as f32
 }
 
 fn to_byte(value: f32) -> u8 {
-    value.round().clamp(0.0, 255.0) as u8
+    // Rounds; a call of `round` for every pixel would cost more than the transform.
+    (value + 0.5).clamp(0.0, 255.0) as u8
 }
 
 /// Means of `across` x `down` samples, the last column and row repeated.
@@ -67,6 +70,8 @@ fn downsampled(full: &Channel, across: usize, down: usize) -> Channel {
         return Channel { width: full.width, height: full.height, values: full.values.clone() };
     }
     let (width, height) = (full.width.div_ceil(across), full.height.div_ceil(down));
+    // libjpeg rounds halves down and up by turns, from column to column.
+    let bias = |x: usize| (if down == 2 { 1 } else { 0 } + x % 2) as f32;
     let mut values = Vec::with_capacity(width * height);
     for y in 0..height {
         for x in 0..width {
@@ -76,7 +81,7 @@ fn downsampled(full: &Channel, across: usize, down: usize) -> Channel {
                     sum += full.values[row * full.width + column];
                 }
             }
-            values.push((sum / (across * down) as f32).round());
+            values.push(((sum + bias(x)) / (across * down) as f32).floor());
         }
     }
     Channel { width, height, values }
@@ -122,12 +127,12 @@ fn quantised(channel: &Channel, steps: &[u16]) -> Channel {
             let mut frequencies = product(basis, &product_transposed(&block, basis));
             for (at, value) in frequencies.iter_mut().flatten().enumerate() {
                 let step = f32::from(steps.get(at).copied().unwrap_or(1).max(1));
-                *value = (*value / step).round() * step;
+                *value = whole(*value / step) * step;
             }
             let block = transposed_product(basis, &product(&frequencies, basis));
             for y in 0..8.min(height - top) {
                 for x in 0..8.min(width - left) {
-                    values[(top + y) * width + left + x] = (block[y][x] + 128.0).round().clamp(0.0, 255.0);
+                    values[(top + y) * width + left + x] = f32::from(to_byte(block[y][x] + 128.0));
                 }
             }
         }
@@ -179,4 +184,54 @@ fn transposed_product(a: &Block, b: &Block) -> Block {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::{Limits, Scale, decode, jpeg_tables};
+
+    /// What libjpeg makes of `rgb` at this quality and sampling: its pixels and its tables.
+    fn through_libjpeg(rgb: &[u8], (width, height): (usize, usize), sampling: (u8, u8)) -> (Vec<u8>, JpegTables) {
+        let mut jpeg = mozjpeg::Compress::new(mozjpeg::ColorSpace::JCS_RGB);
+        jpeg.set_size(width, height);
+        jpeg.set_fastest_defaults();
+        jpeg.set_quality(60.0);
+        jpeg.set_chroma_sampling_pixel_sizes(sampling, sampling);
+        let mut started = jpeg.start_compress(Vec::new()).expect("memory");
+        started.write_scanlines(rgb).expect("as many lines as promised");
+        let bytes = started.finish().expect("memory");
+        let decoded = decode(&bytes, Scale::Full, &Limits::default()).expect("a sound file");
+        (decoded.renderings[0].rgb.clone(), jpeg_tables(&bytes).expect("a JPEG has tables"))
+    }
+
+    #[test]
+    fn the_round_trip_is_libjpegs() {
+        let (width, height) = (53, 38); // neither is a whole number of blocks
+        let level = |x: usize, y: usize, c: usize| {
+            let wave = 50.0 * (x as f32 * 0.21 + c as f32).sin() + 40.0 * (y as f32 * 0.17 * (c + 1) as f32).cos();
+            128.0 + wave + 20.0 * ((x / 11 + y / 9) % 2) as f32
+        };
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let rgb: Vec<u8> = pixels.flat_map(|(x, y)| [0, 1, 2].map(|c| level(x, y, c) as u8)).collect();
+        for sampling in [(1, 1), (2, 1), (2, 2)] {
+            let (theirs, tables) = through_libjpeg(&rgb, (width, height), sampling);
+            let ours = round_trip(&rgb, (width, height), &tables);
+            let errors: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| f64::from(a.abs_diff(*b))).collect();
+            let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+            assert!(mean < 0.8, "{sampling:?}: mean error {mean}");
+        }
+    }
+
+    #[test]
+    fn a_grey_file_becomes_grey() {
+        let tables = JpegTables {
+            quantisation: vec![vec![1; 64]],
+            sampling: vec![(1, 1)],
+            progressive: false,
+            adobe_transform: None,
+        };
+        let out = round_trip(&[10, 200, 30, 10, 200, 30], (2, 1), &tables);
+        assert!(out.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2] && p[0].abs_diff(124) <= 1), "{out:?}");
+    }
 }

@@ -2,12 +2,11 @@
 //!
 //! [`super::verify`] chooses the geometries; this file measures one of them.
 
-use fast_image_resize::FilterType;
-
 use super::geometry::turn;
 use super::plane::Plane;
 use super::quantise::round_trip;
-use super::verify::{Coding, Residual, Thumbnail, Trial, resized};
+use super::verify::{Coding, Residual, Thumbnail, Trial};
+use crate::fingerprint::resample::{Kernel, resample};
 
 /// BT.601 luma weights, as in JPEG.
 pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
@@ -26,17 +25,25 @@ const NOISE: f32 = 1.5;
 /// Noise in levels per level of local gradient: what a slightly different filter leaves at an edge.
 const NOISE_PER_GRADIENT: f32 = 0.25;
 /// Below this correlation the pair is hopeless and is weighed without the thumbnail's coding, which is the costly part.
-const WORTH_CODING: f32 = 0.5;
+const WORTH_CODING: f32 = 0.8;
+
+/// Mean square of chroma, in levels, below which its factor is noise.
+const LEAST_CHROMA: f64 = 4.0;
+/// Variance of luma, in levels, below which its factor is noise.
+const LEAST_CONTRAST: f64 = 16.0;
+/// A change of colour smaller than this, in mean levels, is none.
+const SAME_COLOUR: f32 = 0.1;
 
 /// The luma error after the change of colour, and everything else; nothing where the upload cannot be resized.
 pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial) -> Option<(f32, Residual)> {
     let target = target(thumbnail, trial);
-    let base = predicted(trial, FilterType::Lanczos3)?;
-    let soft = predicted(trial, FilterType::Box)?;
+    let base = predicted(trial, Kernel::Lanczos3)?;
+    let soft = predicted(trial, Kernel::Box)?;
     let fitted = fit(&target, &base, &soft);
     let recoloured = recolour(&target, &fitted.prediction);
+    let colour_deviation = mean_difference(&recoloured, &fitted.prediction);
     let strict = compare(thumbnail, trial, &target, &fitted.prediction);
-    let colour = compare(thumbnail, trial, &target, &recoloured);
+    let colour = if colour_deviation < SAME_COLOUR { strict } else { compare(thumbnail, trial, &target, &recoloured) };
     let (_, _, width, height) = trial.placement.target;
     let residual = Residual {
         z_strict: strict.z8,
@@ -44,7 +51,9 @@ pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial) -> Option<(f32, Resi
         z_fine: strict.z3,
         chroma: strict.chroma8,
         zncc: colour.zncc,
-        colour_deviation: mean_difference(&recoloured, &fitted.prediction),
+        colour_deviation,
+        saturation: strict.saturation,
+        contrast: strict.contrast,
         shift: fitted.shift,
         rms: strict.rms,
         detail: deviation(&luma(&target)),
@@ -64,8 +73,8 @@ fn target(thumbnail: &Thumbnail, trial: &Trial) -> Colour {
     })
 }
 
-/// The upload at the thumbnail's size and turn, by one filter.
-fn predicted(trial: &Trial, filter: FilterType) -> Option<Colour> {
+/// The upload at the thumbnail's size and turn, by one kernel.
+fn predicted(trial: &Trial, kernel: Kernel) -> Option<Colour> {
     let (_, _, width, height) = trial.placement.target;
     let (to_width, to_height) = if trial.turn % 2 == 1 { (height, width) } else { (width, height) };
     let pixels = &trial.variant.pixels;
@@ -76,7 +85,8 @@ fn predicted(trial: &Trial, filter: FilterType) -> Option<Colour> {
     let share = if trial.turn % 2 == 1 { [share[1], share[0], share[3], share[2]] } else { share };
     let (full_width, full_height) = (f64::from(pixels.width), f64::from(pixels.height));
     let part = (share[0] * full_width, share[1] * full_height, share[2] * full_width, share[3] * full_height);
-    let rgb = resized(pixels, part, (to_width as u32, to_height as u32), filter)?;
+    let to = (to_width as u32, to_height as u32);
+    let rgb = resample(&pixels.rgb, (pixels.width, pixels.height), part, to, kernel)?;
     let rgb = turn(&rgb, (to_width, to_height), 3, trial.turn);
     Some(channels(width, height, |channel, x, y| f32::from(rgb[(y * width + x) * 3 + channel])))
 }
@@ -169,12 +179,15 @@ fn recolour(target: &Colour, prediction: &Colour) -> Colour {
 }
 
 /// What one prediction leaves unexplained.
+#[derive(Clone, Copy)]
 struct Errors {
     z8: f32,
     z3: f32,
     chroma8: f32,
     rms: f32,
     zncc: f32,
+    saturation: f32,
+    contrast: f32,
 }
 
 /// Passes the prediction through the thumbnail's coding and weighs the difference against local noise.
@@ -204,7 +217,30 @@ fn compare(thumbnail: &Thumbnail, trial: &Trial, target: &Colour, prediction: &C
         chroma8: error_chroma.box_means(8, 4).max().max(0.0).sqrt(),
         rms: squared.mean().max(0.0).sqrt(),
         zncc,
+        saturation: saturation(target, &coded),
+        contrast: contrast(&target_luma, &self::luma(&coded)),
     }
+}
+
+/// The factor that brings the colourfulness of `from` nearest to that of `to`; 1 where there is hardly any.
+fn saturation(to: &Colour, from: &Colour) -> f32 {
+    let chroma = |colour: &Colour| [0, 2].map(|c| difference(&colour[c], &luma(colour)));
+    let (to, from) = (chroma(to), chroma(from));
+    let energy: f64 = from.iter().map(|plane| dot(&plane.values, &plane.values)).sum();
+    let shared: f64 = to.iter().zip(&from).map(|(to, from)| dot(&to.values, &from.values)).sum();
+    let samples = 2 * from[0].values.len();
+    if energy < LEAST_CHROMA * samples as f64 { 1.0 } else { (shared / energy) as f32 }
+}
+
+/// The factor that brings the contrast of `from` nearest to that of `to`; 1 where there is hardly any.
+fn contrast(to: &Plane, from: &Plane) -> f32 {
+    let (mean_to, mean_from) = (to.mean(), from.mean());
+    let (to, from) = (to.map(|v| v - mean_to), from.map(|v| v - mean_from));
+    let energy = dot(&from.values, &from.values);
+    if energy < LEAST_CONTRAST * from.values.len() as f64 {
+        return 1.0;
+    }
+    (dot(&to.values, &from.values) / energy) as f32
 }
 
 /// The prediction as the thumbnail's file would store it, and the luma error which that alone makes.
@@ -219,7 +255,7 @@ fn coded(thumbnail: &Thumbnail, trial: &Trial, prediction: &Colour, luma: &Plane
             for y in 0..height {
                 for x in 0..width {
                     for (channel, plane) in prediction.iter().enumerate() {
-                        rgb[at(x, y) + channel] = plane.values[y * width + x].round() as u8;
+                        rgb[at(x, y) + channel] = (plane.values[y * width + x] + 0.5) as u8;
                     }
                 }
             }
@@ -291,10 +327,23 @@ fn correlation(a: &Plane, b: &Plane) -> f32 {
     (dot(&a.values, &b.values) / (dot(&a.values, &a.values) * dot(&b.values, &b.values) + 1e-3).sqrt()) as f32
 }
 
-/// The sum of products, in f64 by runs so that long sums keep their precision.
+/// The sum of products: eight sums side by side, which the compiler makes into one instruction, gathered in f64 by runs
+/// so that long sums keep their precision.
 fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let runs = a.chunks(64).zip(b.chunks(64));
-    runs.map(|(a, b)| f64::from(a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>())).sum()
+    const RUN: usize = 512;
+    let mut total = 0f64;
+    for (a, b) in a.chunks(RUN).zip(b.chunks(RUN)) {
+        let (a, b) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+        let mut sums = [0f32; 8];
+        for (a, b) in a.0.iter().zip(b.0) {
+            for lane in 0..8 {
+                sums[lane] += a[lane] * b[lane];
+            }
+        }
+        let rest: f32 = a.1.iter().zip(b.1).map(|(a, b)| a * b).sum();
+        total += f64::from(sums.iter().sum::<f32>() + rest);
+    }
+    total
 }
 
 /// Solves a small symmetric system by elimination with pivots; a freedom that the pixels say nothing about is 0.

@@ -32,8 +32,12 @@ use crate::domain::{Grade, ImageId, RecordId, Verdict};
 const BYTES_Z_MAX: f32 = 8.0;
 /// Tier 2: a correlation above this carries a thumbnail with a shop's badge on it, whose corner no upload explains.
 const BYTES_LIKENESS: f32 = 0.95;
-/// Tier 2 where length alone speaks, or proves little: the pixels must agree this closely.
-const BYTES_ALONE_Z_MAX: f32 = 2.5;
+/// Tier 2 for uncompressed formats, whose length proves little: the pixels must agree this closely.
+const UNCOMPRESSED_Z_MAX: f32 = 2.5;
+/// Tier 2 where no size is recorded: the pixels must agree this closely, unless an informative name agrees too.
+const BYTES_ALONE_Z_MAX: f32 = 3.0;
+/// Tier 2 where length, size and an informative name agree: a correlation above this does.
+const BYTES_NAMED_LIKENESS: f32 = 0.8;
 /// Tier 2: another file that fits the record this well is a rival.
 const RIVAL_Z_MAX: f32 = 6.0;
 /// Tier 2: a rival is dismissed when the candidate fits better by this factor.
@@ -44,6 +48,12 @@ const NAME_Z_MAX: f32 = 3.0;
 const NAME_FINE_Z_MAX: f32 = 4.0;
 /// Tier 3: largest change of colour that would improve the fit, in mean levels.
 const NAME_COLOUR_MAX: f32 = 1.5;
+/// Tier 3: colourfulness and contrast may differ by this share; an edit changes them, a re-save does not.
+const NAME_SATURATION_MAX: f32 = 0.08;
+/// Tier 3: see [`NAME_SATURATION_MAX`].
+const NAME_CONTRAST_MAX: f32 = 0.03;
+/// Tier 3: a fit that wants a larger shift, in thumbnail pixels, is of another cut.
+const NAME_SHIFT_MAX: f32 = 0.6;
 /// Tier 3: a thumbnail with less contrast than this, in levels, confirms nothing.
 const NAME_DETAIL_MIN: f32 = 8.0;
 /// Tier 3: an upload must be this much larger than the compared part of the thumbnail; else it may *be* the thumbnail.
@@ -233,10 +243,14 @@ fn proven_by_bytes(pair: &Pair) -> bool {
     let Agreement { bytes, size, size_known, digest_differs, .. } = pair.agreement;
     let Some(residual) = &pair.residual else { return false };
     let claims = bytes && (size || !size_known) && !digest_differs && !pair.image.truncated;
-    let close = residual.z() <= BYTES_ALONE_Z_MAX;
-    let telling = size && pair.image.storage != Storage::Uncompressed;
-    let agrees = residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS;
-    claims && agrees && (telling || close)
+    let named = pair.agreement.name_informs;
+    let agrees = match pair.image.storage {
+        Storage::Uncompressed => residual.z() <= UNCOMPRESSED_Z_MAX,
+        _ if size && named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_NAMED_LIKENESS,
+        _ if size || named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS,
+        _ => residual.z() <= BYTES_ALONE_Z_MAX,
+    };
+    claims && agrees
 }
 
 /// Tier 2: no other content fits the record about as well, or the name settles it.
@@ -260,6 +274,9 @@ fn proven_by_name(pair: &Pair) -> bool {
     let close = residual.z_strict < NAME_Z_MAX
         && residual.z_fine < NAME_FINE_Z_MAX
         && residual.colour_deviation < NAME_COLOUR_MAX
+        && (residual.saturation - 1.0).abs() < NAME_SATURATION_MAX
+        && (residual.contrast - 1.0).abs() < NAME_CONTRAST_MAX
+        && residual.shift < NAME_SHIFT_MAX
         && residual.detail >= NAME_DETAIL_MIN
         && residual.turn < 4;
     claims && close && (agreement.size || enlarged(pair.image, residual))
@@ -394,3 +411,6 @@ fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,15 +7,15 @@
 //!
 //! Source: own experiments on 1,368 records with siblings; the constants below come from them.
 
-use fast_image_resize as resize;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Frame, Placement, placements, turn, turned_size};
 use super::plane::Plane;
-use super::quantise::JpegTables;
 use super::residual::{LUMA, measure};
-use crate::decode::Pixels;
+use crate::decode::{JpegTables, Pixels, jpeg_tables};
+use crate::fingerprint::resample::{Kernel, resample};
 use crate::fingerprint::{flatten_thumbnail, flatten_upload};
+use crate::identify::Kind;
 
 /// Longest side to which an upload is reduced before it is compared; larger than any thumbnail seen, small enough to
 /// keep hundreds in memory.
@@ -81,11 +81,15 @@ const SKETCH_SIDE: u32 = 96;
 /// Side of the grid of means that two sketches are compared by.
 const GRID: usize = 16;
 /// Geometries measured at most, likeliest first.
-const TRIALS_MEASURED: usize = 3;
+const TRIALS_MEASURED: usize = 4;
 /// A geometry that fits this well ends the search for a better one.
 const SETTLED_Z: f32 = 3.0;
-/// After the likeliest geometry, others below this correlation are not worth measuring.
-const HOPELESS: f32 = 0.6;
+/// Geometries less likely than the likeliest by this much are not measured.
+const LIKELIER_BY: f32 = 0.15;
+/// A pair whose likeliest geometry correlates less than this is not measured.
+const UNLIKE: f32 = 0.6;
+/// The residual of a pair that does not even resemble.
+pub const UNLIKE_Z: f32 = 99.0;
 
 /// What a pair measured, in its best geometry.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +107,12 @@ pub struct Residual {
     pub zncc: f32,
     /// How far that change of colour moves the picture, in mean levels.
     pub colour_deviation: f32,
+    /// How much more colourful the thumbnail is than the upload: 1 as it is, also where there is hardly any colour.
+    #[serde(default = "unchanged")]
+    pub saturation: f32,
+    /// How much more contrast the thumbnail has than the upload: 1 as it is.
+    #[serde(default = "unchanged")]
+    pub contrast: f32,
     /// Largest fitted shift or stretch, in thumbnail pixels; at most 1.2.
     pub shift: f32,
     /// Root mean square luma error in levels, colours as they are.
@@ -119,10 +129,26 @@ pub struct Residual {
     pub rendering: u8,
 }
 
+/// A factor that changes nothing.
+fn unchanged() -> f32 {
+    1.0
+}
+
 impl Residual {
     /// The residual that counts: corrected for colour while the correction stays within rendering differences.
     pub fn z(&self) -> f32 {
         if self.colour_deviation < COLOUR_TOLERANCE { self.z_colour } else { self.z_strict }
+    }
+}
+
+impl Coding {
+    /// How the thumbnail file that holds these bytes stores its pixels.
+    pub fn of(bytes: &[u8]) -> Self {
+        match jpeg_tables(bytes) {
+            Some(tables) => Coding::Jpeg(tables),
+            None if Kind::of(bytes) == Kind::Gif => Coding::Palette,
+            None => Coding::Other,
+        }
     }
 }
 
@@ -153,20 +179,49 @@ impl Master {
 }
 
 /// The best residual of the pair over all plausible geometries, or nothing where either side has no pixels.
+///
+/// A pair that does not even resemble is not measured: its residual is [`UNLIKE_Z`].
 pub fn verify(thumbnail: &Thumbnail, master: &Master) -> Option<Residual> {
     let mut trials = trials(thumbnail, master);
     trials.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+    let likeliest = trials.first()?;
+    if likeliest.likeness < UNLIKE {
+        return Some(unlike(likeliest));
+    }
+    let worth = likeliest.likeness - LIKELIER_BY;
     let mut best: Option<(f32, Residual)> = None;
-    for trial in trials.iter().take(TRIALS_MEASURED) {
-        if best.is_some_and(|(_, best)| best.z_colour < SETTLED_Z) || (best.is_some() && trial.likeness < HOPELESS) {
-            break;
-        }
+    for trial in trials.iter().take(TRIALS_MEASURED).take_while(|trial| trial.likeness >= worth) {
         let Some(measured) = measure(thumbnail, trial) else { continue };
         if best.is_none_or(|(error, _)| measured.0 < error) {
             best = Some(measured);
         }
+        if best.is_some_and(|(_, best)| best.z_colour < SETTLED_Z) {
+            break;
+        }
     }
     best.map(|(_, residual)| residual)
+}
+
+/// What is said of a pair that was not worth measuring.
+fn unlike(trial: &Trial) -> Residual {
+    let (_, _, width, height) = trial.placement.target;
+    Residual {
+        z_strict: UNLIKE_Z,
+        z_colour: UNLIKE_Z,
+        z_fine: UNLIKE_Z,
+        chroma: 0.0,
+        zncc: trial.likeness,
+        colour_deviation: 0.0,
+        saturation: unchanged(),
+        contrast: unchanged(),
+        shift: 0.0,
+        rms: 0.0,
+        detail: 0.0,
+        side: width.min(height) as u32,
+        frame: trial.placement.frame,
+        turn: trial.turn,
+        rendering: trial.variant.rendering,
+    }
 }
 
 /// Every plausible geometry with its likeness.
@@ -251,29 +306,10 @@ fn reduced(opaque: Pixels, side: u32) -> Pixels {
     let scale = |length: u32| ((f64::from(length) * f64::from(side) / f64::from(longest)).round() as u32).max(1);
     let (width, height) = (scale(opaque.width), scale(opaque.height));
     let whole = (0.0, 0.0, f64::from(opaque.width), f64::from(opaque.height));
-    match resized(&opaque, whole, (width, height), resize::FilterType::Box) {
+    match resample(&opaque.rgb, (opaque.width, opaque.height), whole, (width, height), Kernel::Box) {
         Some(rgb) => Pixels { width, height, rgb, alpha: None },
         None => opaque,
     }
-}
-
-/// The part `(left, top, width, height)` of an opaque picture at another size; nothing where `rgb` is too short for the
-/// size that it claims.
-pub(super) fn resized(
-    opaque: &Pixels,
-    (left, top, width, height): (f64, f64, f64, f64),
-    to: (u32, u32),
-    filter: resize::FilterType,
-) -> Option<Vec<u8>> {
-    let source =
-        resize::images::ImageRef::new(opaque.width, opaque.height, &opaque.rgb, resize::PixelType::U8x3).ok()?;
-    let mut out = resize::images::Image::new(to.0, to.1, resize::PixelType::U8x3);
-    let options = resize::ResizeOptions::new()
-        .resize_alg(resize::ResizeAlg::Convolution(filter))
-        .crop(left, top, width, height)
-        .use_alpha(false);
-    resize::Resizer::new().resize(&source, &mut out, &options).ok()?;
-    Some(out.into_vec())
 }
 
 /// The luma of a picture at most [`SKETCH_SIDE`] large.
@@ -288,3 +324,6 @@ fn palette_of(rgb: &[u8]) -> Vec<[f32; 3]> {
     let distinct: std::collections::BTreeSet<[u8; 3]> = rgb.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect();
     distinct.into_iter().take(256).map(|colour| colour.map(f32::from)).collect()
 }
+
+#[cfg(test)]
+mod tests;

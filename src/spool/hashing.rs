@@ -10,6 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::BLOCK_BYTES;
 use crate::domain::Digest;
 
+/// The digest of a whole file on the disk.
+pub(crate) fn digest_of(file: &File) -> io::Result<Digest> {
+    Hashing::new().digest(file, file.metadata()?.len())
+}
+
 /// A digest that covers the first `covered` bytes of a file.
 pub(super) struct Hashing {
     hasher: Sha256,

@@ -1,17 +1,20 @@
 //! One transfer, from its first byte to its row in the catalogue.
 
+mod begin;
+mod commit;
+
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::hashing::Hashing;
 use super::open::Open;
-use super::{BLOCK_BYTES, Endpoint, Spool};
-use crate::catalogue::{EntryFile, NewPartial, NewUpload, Tx};
-use crate::domain::{CustomerId, Digest, Micros, PartialId, UploadId};
+use super::{Endpoint, Registered, Spool};
+use crate::catalogue::{EntryFile, NewPartial};
+use crate::domain::{CustomerId, Micros, PartialId, UploadId};
 use crate::tree::{TreeError, TreePath, place};
+use commit::{Received, is_superseded};
 
 /// A transfer that has passed this many bytes gets a row, so that it can be resumed even after a crash of the server.
 /// Smaller ones are quicker sent again than two commits are made.
@@ -42,13 +45,14 @@ pub enum Start {
 /// Dropping it without [`Incoming::finish`] is [`Incoming::interrupt`].
 pub struct Incoming {
     spool: Arc<Spool>,
-    /// What others see of it, under this number in the spool.
+    /// What others see of it.
     open: Arc<Open>,
-    number: u64,
+    /// Taken back when everything else is done.
+    _registered: Registered,
     customer: CustomerId,
     endpoint: Endpoint,
     started_at: Micros,
-    file: File,
+    pub(super) file: File,
     spool_file: String,
     hashing: Hashing,
     size: u64,
@@ -67,166 +71,6 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn begin(
-        spool: &Arc<Spool>,
-        customer: CustomerId,
-        path: &TreePath,
-        endpoint: Endpoint,
-        start: Start,
-    ) -> Result<Incoming, TreeError> {
-        let entry = spool.catalogue.read(|tx| place::can_receive(tx, customer, path))?;
-        if !spool.space()?.is_enough() {
-            return Err(TreeError::NoSpace);
-        }
-        let partial = entry.as_ref().and_then(|entry| entry.partial.clone());
-        let current = entry.as_ref().and_then(|entry| entry.upload);
-        let here = partial.as_ref().map_or(entry.as_ref().map_or(0, |e| e.size), |(_, file)| spool.length_of(file));
-        let at = match start {
-            Start::New => 0,
-            Start::Append => here,
-            Start::At(at) if at > here => return Err(TreeError::BeyondEnd { path: path.clone(), at, size: here }),
-            Start::At(at) => at,
-        };
-        let wants_all = start == Start::Append || at == here;
-        match (partial, current) {
-            (Some((id, file)), _) if wants_all && start != Start::New && start != Start::At(0) => {
-                Incoming::resume(spool, customer, path, endpoint, id, file)
-            }
-            (partial, current) => {
-                let mut incoming = Incoming::create(spool, customer, path, endpoint)?;
-                let source = match (at, partial, current) {
-                    (0, _, _) => None,
-                    (_, Some((_, file)), _) => Some(incoming.open_partial(&file)?),
-                    (_, None, Some(upload)) => Some(spool.open_upload(upload)?.0),
-                    (_, None, None) => None,
-                };
-                if let Some(source) = source {
-                    incoming.copy_prefix(&source, at)?;
-                }
-                Ok(incoming)
-            }
-        }
-    }
-
-    /// A new file in the spool, which nothing but the registry of open transfers knows yet.
-    fn create(
-        spool: &Arc<Spool>,
-        customer: CustomerId,
-        path: &TreePath,
-        endpoint: Endpoint,
-    ) -> Result<Incoming, TreeError> {
-        let number = spool.number();
-        let started_at = Micros::now();
-        let spool_file = format!("{:015x}-{number:x}", started_at.0);
-        let at = spool.folder.join(&spool_file);
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&at);
-        let file = file.map_err(|source| TreeError::io("make", at, source))?;
-        let open = Arc::new(Open::new(customer, path.clone(), None, None));
-        spool.running().insert(number, open.clone());
-        Ok(Incoming {
-            spool: spool.clone(),
-            open,
-            number,
-            customer,
-            endpoint,
-            started_at,
-            file,
-            spool_file,
-            hashing: Hashing::new(),
-            size: 0,
-            position: 0,
-            in_order: true,
-            resumed: false,
-            name_is_durable: false,
-            space_check_at: SPACE_CHECK_BYTES,
-            no_space: false,
-            ended: false,
-        })
-    }
-
-    /// Goes on with a partial, unless another transfer does.
-    fn resume(
-        spool: &Arc<Spool>,
-        customer: CustomerId,
-        path: &TreePath,
-        endpoint: Endpoint,
-        id: PartialId,
-        spool_file: String,
-    ) -> Result<Incoming, TreeError> {
-        let number = spool.number();
-        let open = Arc::new(Open::new(customer, path.clone(), None, Some(id)));
-        {
-            let mut running = spool.running();
-            if running.values().any(|other| other.partial() == Some(id)) {
-                return Err(TreeError::Busy(path.clone()));
-            }
-            running.insert(number, open.clone());
-        }
-        let opened = Incoming::open_to_resume(spool, id, &spool_file, path);
-        let (file, size, started_at) = opened.inspect_err(|_| {
-            spool.running().remove(&number);
-        })?;
-        open.set_size(size);
-        Ok(Incoming {
-            spool: spool.clone(),
-            open,
-            number,
-            customer,
-            endpoint,
-            started_at,
-            file,
-            spool_file,
-            hashing: Hashing::new(),
-            size,
-            position: size,
-            in_order: true,
-            resumed: true,
-            name_is_durable: true,
-            space_check_at: size + SPACE_CHECK_BYTES,
-            no_space: false,
-            ended: false,
-        })
-    }
-
-    /// The partial's file, its length, and when its first transfer began.
-    fn open_to_resume(
-        spool: &Spool,
-        id: PartialId,
-        spool_file: &str,
-        path: &TreePath,
-    ) -> Result<(File, u64, Micros), TreeError> {
-        // It was free a moment ago, and may since have been finished by the transfer that held it.
-        let row = spool.catalogue.read(|tx| tx.partial(id))?.ok_or_else(|| TreeError::Busy(path.clone()))?;
-        let at = spool.folder.join(spool_file);
-        let file = File::options().read(true).write(true).open(&at);
-        let file = file.map_err(|source| TreeError::io("open", &at, source))?;
-        let size = file.metadata().map_err(|source| TreeError::io("look at", &at, source))?.len();
-        Ok((file, size, row.started_at))
-    }
-
-    fn open_partial(&self, spool_file: &str) -> Result<File, TreeError> {
-        let at = self.spool.folder.join(spool_file);
-        File::open(&at).map_err(|source| TreeError::io("open", at, source))
-    }
-
-    /// Begins as a copy of the first `length` bytes of `source`.
-    fn copy_prefix(&mut self, source: &File, length: u64) -> Result<(), TreeError> {
-        let mut block = vec![0; BLOCK_BYTES];
-        while self.position < length {
-            let wanted = block.len().min(usize::try_from(length - self.position).unwrap_or(usize::MAX));
-            match source.read_at(&mut block[..wanted], self.position) {
-                Ok(0) => {
-                    let (path, size) = (self.open.path(), self.position);
-                    return Err(TreeError::BeyondEnd { path, at: length, size });
-                }
-                Ok(read) => self.write(&block[..read])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(TreeError::io("read for", self.file_path(), source)),
-            }
-        }
-        Ok(())
-    }
-
     /// Writes on where the last [`Incoming::write`] ended.
     ///
     /// # Errors
@@ -412,7 +256,9 @@ impl Incoming {
                 node: &node,
                 started_at,
             })?;
-            place::show(tx, customer, &path, EntryFile::Partial(partial), mtime.unwrap_or(started_at))?;
+            if !is_superseded(tx, customer, &path, started_at)? {
+                place::show(tx, customer, &path, EntryFile::Partial(partial), mtime.unwrap_or(started_at))?;
+            }
             Ok(partial)
         })?;
         self.open.set_partial(partial);
@@ -425,7 +271,12 @@ impl Incoming {
         }
         self.sync()?;
         match self.open.partial() {
-            None => self.add_row(),
+            None => self.add_row().inspect_err(|_| {
+                // Without a row nobody will ever ask for the file. Should it stay, the next start removes it.
+                if let Err(error) = std::fs::remove_file(self.file_path()) {
+                    tracing::error!("cannot remove `{}`: {error}", self.file_path().display());
+                }
+            }),
             Some(partial) => {
                 let mtime = self.open.mtime();
                 Ok(self.spool.catalogue.write(move |tx| tx.partial_touch(partial, mtime))?)
@@ -469,56 +320,5 @@ impl Drop for Incoming {
         {
             tracing::error!("an interrupted transfer to `{}` could not be kept: {error}", self.path());
         }
-        self.spool.running().remove(&self.number);
-    }
-}
-
-/// What the unit of work that completes a transfer needs to know.
-pub(super) struct Received {
-    pub(super) customer: CustomerId,
-    pub(super) path: TreePath,
-    pub(super) size: u64,
-    pub(super) digest: Digest,
-    pub(super) mtime: Option<Micros>,
-    pub(super) endpoint: &'static str,
-    pub(super) started_at: Micros,
-    pub(super) spool_file: String,
-    pub(super) node: String,
-    pub(super) partial: Option<PartialId>,
-    pub(super) held_seconds: i64,
-}
-
-impl Received {
-    /// Notes the upload, lets the tree show it, and forgets the partial that it was.
-    fn commit(mut self, tx: &Tx<'_>) -> Result<UploadId, TreeError> {
-        if let Some(partial) = self.partial {
-            // Whoever renamed the entry meanwhile renamed this transfer.
-            if let Some(entry) = tx.entry_of_partial(partial)? {
-                self.path = TreePath::from_parts(tx.entry_names(&entry)?);
-            }
-        }
-        let temporary = self.path.name().is_some_and(crate::tree::is_temporary);
-        let held_until = temporary.then(|| Micros::now().plus_seconds(self.held_seconds));
-        let upload = tx.upload_add(&NewUpload {
-            customer: self.customer,
-            path: &self.path.to_bytes(),
-            size: self.size,
-            sha256: self.digest,
-            mtime: self.mtime,
-            endpoint: self.endpoint,
-            started_at: self.started_at,
-            truncated: false,
-            held_until,
-            spool_file: &self.spool_file,
-            node: &self.node,
-        })?;
-        let file = EntryFile::Upload(upload, self.size);
-        place::show(tx, self.customer, &self.path, file, self.mtime.unwrap_or_else(Micros::now))?;
-        if let Some(partial) = self.partial {
-            tx.partial_remove(partial)?;
-        }
-        let text = format!("`{}` was received over {}, {} bytes", self.path, self.endpoint, self.size);
-        tx.event("received", Some(self.customer), None, Some(upload), "customer", &text)?;
-        Ok(upload)
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Spool;
 use super::hashing::Hashing;
+use super::open::Open;
 use crate::catalogue::{EntryFile, NewUpload, Partial};
-use crate::domain::{Micros, UploadId};
+use crate::domain::{Micros, PartialId, UploadId};
 use crate::tree::{TreeError, TreePath, place};
 
 /// What a start found in the spool.
@@ -88,28 +90,32 @@ impl Spool {
     ///
     /// # Errors
     /// When disk or catalogue fail; what was not done is done the next time.
-    pub fn give_up_old_partials(&self, now: Micros) -> Result<usize, TreeError> {
+    pub fn give_up_old_partials(self: &Arc<Self>, now: Micros) -> Result<usize, TreeError> {
         let before = now.plus_seconds(-self.settings.partial_seconds);
         let partials = self.catalogue.read(|tx| tx.partials_of_node(&self.settings.node))?;
         let mut given_up = 0;
         for partial in partials.into_iter().take_while(|partial| partial.touched_at <= before) {
-            if self.is_running(partial.id) {
-                continue;
+            // Nobody can continue it while this lasts, and nobody who continues it is disturbed.
+            let open = Open::new(partial.customer, TreePath::root(), partial.mtime, Some(partial.id));
+            if let Some(_registered) = self.register(Arc::new(open)) {
+                given_up += usize::from(self.give_up(partial.id, before)?);
             }
-            self.give_up(partial)?;
-            given_up += 1;
         }
         Ok(given_up)
     }
 
-    fn give_up(&self, partial: Partial) -> Result<(), TreeError> {
+    /// Says whether there was still something to give up.
+    fn give_up(&self, partial: PartialId, before: Micros) -> Result<bool, TreeError> {
+        let partial = self.catalogue.read(|tx| tx.partial(partial))?;
+        let Some(partial) = partial.filter(|partial| partial.touched_at <= before) else { return Ok(false) };
         let at = self.folder.join(&partial.spool_file);
         let file = File::open(&at).map_err(|source| TreeError::io("open", &at, source))?;
         let size = file.metadata().map_err(|source| TreeError::io("look at", &at, source))?.len();
         if self.is_beginning_of_newer(&partial, &file, size)? {
             let id = partial.id;
             self.catalogue.write(move |tx| tx.partial_remove(id))?;
-            return std::fs::remove_file(&at).map_err(|source| TreeError::io("remove", at, source));
+            std::fs::remove_file(&at).map_err(|source| TreeError::io("remove", at, source))?;
+            return Ok(true);
         }
         let digest = Hashing::new().digest(&file, size).map_err(|source| TreeError::io("read", &at, source))?;
         file.sync_data().map_err(|source| TreeError::io("sync", &at, source))?;
@@ -140,7 +146,7 @@ impl Spool {
             tx.partial_remove(partial.id)?;
             let text = format!("the transfer of `{path}` never completed; its first {size} bytes are kept");
             tx.event("truncated", Some(partial.customer), None, Some(upload), "spool", &text)?;
-            Ok(())
+            Ok(true)
         })
     }
 

@@ -110,17 +110,17 @@ pub(crate) fn show(
     Ok(tx.entry_show(entry, file, mtime)?)
 }
 
-/// See [`super::Tree::rename`]; `held_until` is for a file whose new name is temporary again.
+/// See [`super::Tree::rename`]; `held_until` is for a file whose new name is temporary again. Returns what the entry was.
 pub(crate) fn rename(
     tx: &Tx<'_>,
     customer: CustomerId,
     from: &TreePath,
     to: &TreePath,
     held_until: Option<Micros>,
-) -> Result<(), TreeError> {
+) -> Result<Entry, TreeError> {
     let source = find(tx, customer, from)?.ok_or_else(|| TreeError::NotFound(from.clone()))?;
     if from == to {
-        return Ok(());
+        return Ok(source);
     }
     if to.is_within(from) {
         return Err(TreeError::IntoItself(from.clone()));
@@ -142,10 +142,11 @@ pub(crate) fn rename(
     if let Some(upload) = source.upload
         && tx.upload_renamed(upload, &to.to_bytes(), held_until, Micros::now())?
     {
-        let text = format!("`{from}` was renamed to `{to}`, which completes it");
-        tx.event("completed", Some(customer), None, Some(upload), "customer", &text)?;
+        let outcome = if held_until.is_some() { "and still waits for its last name" } else { "which completes it" };
+        let text = format!("`{from}` was renamed to `{to}`, {outcome}");
+        tx.event("renamed", Some(customer), None, Some(upload), "customer", &text)?;
     }
-    Ok(())
+    Ok(source)
 }
 
 fn in_the_way(path: &TreePath, depth: usize) -> TreeError {

@@ -8,7 +8,7 @@ mod reply;
 mod request;
 mod wire;
 
-pub use reply::{Name, Reply, StatusCode, Statvfs};
+pub use reply::{Name, Reply, StatusCode, Statvfs, put_data};
 pub use request::{Extended, OpenFlags, Request};
 pub use wire::{Fields, PACKET_MAX, Packets, put_packet, put_string};
 
@@ -24,15 +24,15 @@ pub enum Malformed {
     /// The packet ends before its fields do.
     #[error("the packet ends before its fields do")]
     Short,
-    /// The packet goes on after its fields.
-    #[error("the packet goes on after its fields")]
-    Long,
     /// A packet of length 0.
     #[error("the packet is empty")]
     Empty,
     /// A packet longer than [`PACKET_MAX`].
     #[error("the packet announces {0} bytes, the limit is 262144")]
     TooLong(u32),
+    /// A session begins with INIT, and has one.
+    #[error("a session begins with the client's version, once")]
+    Order,
     /// A message type that version 3 does not know.
     #[error("message type {0} is unknown in SFTP version 3")]
     UnknownType(u8),

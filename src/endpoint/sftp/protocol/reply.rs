@@ -197,7 +197,6 @@ impl<'a> Reply<'a> {
                 let code = StatusCode::from_wire(fields.u32()?);
                 // The message is missing from some servers and need not be UTF-8 from others.
                 let message = fields.string().ok().and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
-                fields.rest();
                 Reply::Status { code, message }
             }
             HANDLE => Reply::Handle(fields.string()?),
@@ -207,8 +206,37 @@ impl<'a> Reply<'a> {
             EXTENDED_REPLY => Reply::Extended(fields.rest()),
             other => return Err(Malformed::UnknownType(other)),
         };
-        if fields.is_empty() { Ok((id, reply)) } else { Err(Malformed::Long) }
+        Ok((id, reply))
     }
+}
+
+/// Appends a DATA reply of at most `length` bytes that `read` puts straight into `out`; `read` returns how many it gave.
+/// When it gives none or fails, `out` is left as it was.
+///
+/// # Errors
+/// Those of `read`.
+pub fn put_data<E>(
+    out: &mut Vec<u8>,
+    id: u32,
+    length: usize,
+    read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+) -> Result<usize, E> {
+    // Length of the packet, type, id, length of the data.
+    const HEAD: usize = 4 + 1 + 4 + 4;
+    let start = out.len();
+    out.resize(start + HEAD + length, 0);
+    let outcome = read(&mut out[start + HEAD..]);
+    let count = outcome.as_ref().map_or(0, |count| *count);
+    if count == 0 {
+        out.truncate(start);
+        return outcome;
+    }
+    out.truncate(start + HEAD + count);
+    out[start..start + 4].copy_from_slice(&((HEAD - 4 + count) as u32).to_be_bytes());
+    out[start + 4] = DATA;
+    out[start + 5..start + 9].copy_from_slice(&id.to_be_bytes());
+    out[start + 9..start + HEAD].copy_from_slice(&(count as u32).to_be_bytes());
+    outcome
 }
 
 fn decode_names(fields: &mut Fields<'_>) -> Result<Vec<Name>, Malformed> {
@@ -239,6 +267,21 @@ mod tests {
         packet.clear();
         Reply::Statvfs(Statvfs::default()).encode(5, &mut packet);
         assert_eq!(packet.len(), 4 + 1 + 4 + 11 * 8);
+    }
+
+    #[test]
+    fn data_read_in_place_is_the_same_reply() {
+        let mut out = b"before".to_vec();
+        let read = |buffer: &mut [u8]| {
+            buffer[..3].copy_from_slice(b"abc");
+            Ok::<_, ()>(3)
+        };
+        assert_eq!(put_data(&mut out, 9, 100, read), Ok(3));
+        assert_eq!(put_data(&mut out, 9, 100, |_| Ok::<_, ()>(0)), Ok(0));
+        assert_eq!(put_data(&mut out, 9, 100, |_| Err("no")), Err("no"));
+        let mut expected = b"before".to_vec();
+        Reply::Data(b"abc").encode(9, &mut expected);
+        assert_eq!(out, expected);
     }
 
     #[test]

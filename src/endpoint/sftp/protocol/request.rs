@@ -125,7 +125,8 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The request in `packet` (without its length field) and its id, which is 0 for INIT.
+    /// The request in `packet` (without its length field) and its id, which is 0 for INIT. What follows the last field is
+    /// left alone: Go's pkg/sftp, and with it rclone, sends the rest of its buffer after the data of a short WRITE.
     ///
     /// # Errors
     /// The id, when it could be read, and what is wrong.
@@ -139,9 +140,6 @@ impl<'a> Request<'a> {
         }
         let id = fields.u32().map_err(|fault| (None, fault))?;
         let request = Self::decode_kind(kind, &mut fields).map_err(|fault| (Some(id), fault))?;
-        if !fields.is_empty() {
-            return Err((Some(id), Malformed::Long));
-        }
         Ok((id, request))
     }
 
@@ -339,6 +337,15 @@ mod tests {
     fn an_unknown_type_keeps_its_id() {
         assert_eq!(Request::decode(&[99, 0, 0, 0, 7]), Err((Some(7), Malformed::UnknownType(99))));
         assert_eq!(Request::decode(&[CLOSE, 0, 0]), Err((None, Malformed::Short)));
+    }
+
+    #[test]
+    fn what_follows_the_last_field_is_left_alone() {
+        let write = Request::Write { handle: b"h", offset: 0, data: b"ab" };
+        let mut packet = Vec::new();
+        write.encode(1, &mut packet);
+        packet.extend(b"the rest of a buffer");
+        assert_eq!(Request::decode(&packet[4..]), Ok((1, write)));
     }
 
     #[test]

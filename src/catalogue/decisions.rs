@@ -1,0 +1,131 @@
+//! What people decided: who, when, why. The pair is (record, digest, image number), so that a decision outlives a
+//! re-import and a re-upload.
+
+use super::{Error, Tx};
+use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, UploadId};
+
+/// What a person did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Said that a proposed picture is the one.
+    Accept,
+    /// Said that a proposed picture is not the one.
+    Reject,
+    /// Named an upload for a record by hand.
+    Attach,
+    /// Took an attachment away.
+    Detach,
+}
+
+impl Act {
+    /// The word for this in the schema.
+    pub fn word(self) -> &'static str {
+        match self {
+            Act::Accept => "accept",
+            Act::Reject => "reject",
+            Act::Attach => "attach",
+            Act::Detach => "detach",
+        }
+    }
+}
+
+/// The pair that a decision is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The record.
+    pub record: RecordId,
+    /// The digest of the blob that holds the image.
+    pub digest: Digest,
+    /// The page or frame in it, from 1.
+    pub number: u32,
+    /// An upload that carried it, for the history.
+    pub upload: Option<UploadId>,
+}
+
+impl Tx<'_> {
+    /// Writes a decision and its event, and marks the customer so that it takes effect.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn decide(&self, subject: &Subject, act: Act, who: &str, why: &str) -> Result<(), Error> {
+        self.execute(
+            "INSERT INTO decisions (id, customer, record, digest, number, act, who, why, at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                self.next_id("decision")?,
+                subject.customer.0,
+                subject.record.0,
+                subject.digest.0.as_slice(),
+                subject.number,
+                act.word(),
+                who,
+                why,
+                Micros::now().0,
+            ),
+        )?;
+        self.event(
+            act.word(),
+            Some(subject.customer),
+            Some(subject.record),
+            subject.upload,
+            who,
+            &format!("{} of the file with digest {}{}", act.word(), subject.digest, because(why)),
+        )?;
+        self.customer_dirty(subject.customer)
+    }
+
+    /// The pair of a candidate.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn candidate_subject(&self, candidate: CandidateId) -> Result<Option<Subject>, Error> {
+        self.first(
+            "SELECT c.customer, c.record, b.digest, i.number, (SELECT min(u.id) FROM uploads u WHERE u.blob = b.id) \
+             FROM candidates c JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob WHERE c.id = ?1",
+            [candidate.0],
+            subject,
+        )
+    }
+
+    /// The pair of a record and an upload of the same customer; nothing when the upload is not stored or another's.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn upload_subject(&self, record: RecordId, upload: UploadId) -> Result<Option<Subject>, Error> {
+        self.first(
+            "SELECT u.customer, r.id, b.digest, 1, u.id FROM uploads u JOIN blobs b ON b.id = u.blob \
+             JOIN records r ON r.customer = u.customer AND r.id = ?1 WHERE u.id = ?2",
+            (record.0, upload.0),
+            subject,
+        )
+    }
+
+    /// The pair that a record's standing attachment joins.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn standing_subject(&self, record: RecordId) -> Result<Option<Subject>, Error> {
+        self.first(
+            "SELECT a.customer, a.record, a.digest, i.number, a.upload FROM attachments a JOIN images i ON i.id = a.image \
+             WHERE a.record = ?1 AND a.state = 'standing'",
+            [record.0],
+            subject,
+        )
+    }
+}
+
+fn subject(row: super::Row<'_>) -> Result<Subject, Error> {
+    Ok(Subject {
+        customer: CustomerId(row.get(0)?),
+        record: RecordId(row.get(1)?),
+        digest: Digest(row.get(2)?),
+        number: row.get(3)?,
+        upload: row.get::<Option<i64>>(4)?.map(UploadId),
+    })
+}
+
+fn because(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(": {why}") }
+}

@@ -1,0 +1,277 @@
+//! What the pages show: counts by customer, and one page at a time of missing pictures, of those that came back, and of
+//! files that could not be used.
+//!
+//! Lists follow the order of import or arrival, by id, so that a page stays the same page while others grow.
+
+use super::{Error, Row, Tx};
+use crate::domain::{CustomerId, Digest, ThumbnailId};
+
+/// A customer in numbers. A record counts as back when an attachment stands, as missing when none does and it was not
+/// given up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerCounts {
+    /// The customer.
+    pub id: i64,
+    /// The name they sign in with.
+    pub name: String,
+    /// Records that were not given up.
+    pub records: i64,
+    /// Records whose picture came back, as original or as copy.
+    pub returned: i64,
+    /// Of those, the ones that came back as a copy: the original is still wanted.
+    pub copies: i64,
+    /// Missing records for which a file was found that a person has to look at.
+    pub asked: i64,
+    /// Uploads, each version counted.
+    pub received: i64,
+    /// Their bytes together.
+    pub received_bytes: i64,
+    /// Uploads that have not been decided yet.
+    pub undecided: i64,
+    /// Uploads that could not be used, for whatever reason.
+    pub problems: i64,
+}
+
+impl CustomerCounts {
+    /// Records that are still missing.
+    pub fn missing(&self) -> i64 {
+        self.records - self.returned
+    }
+
+    /// The counts of both together, without a name.
+    pub fn plus(&self, other: &Self) -> Self {
+        CustomerCounts {
+            id: 0,
+            name: String::new(),
+            records: self.records + other.records,
+            returned: self.returned + other.returned,
+            copies: self.copies + other.copies,
+            asked: self.asked + other.asked,
+            received: self.received + other.received,
+            received_bytes: self.received_bytes + other.received_bytes,
+            undecided: self.undecided + other.undecided,
+            problems: self.problems + other.problems,
+        }
+    }
+}
+
+/// A thumbnail that a page can show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownThumbnail {
+    /// Its id.
+    pub id: ThumbnailId,
+    /// Of its file, so that a changed file gets a new address.
+    pub digest: Digest,
+    /// Its width in pixels, where it could be read.
+    pub width: Option<i64>,
+    /// Its height in pixels, where it could be read.
+    pub height: Option<i64>,
+}
+
+/// A record on a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownRecord {
+    /// The shop's own identifier.
+    pub record: String,
+    /// The name the original had.
+    pub filename: Option<String>,
+    /// The width of the lost original in pixels.
+    pub width: Option<i64>,
+    /// The height of the lost original in pixels.
+    pub height: Option<i64>,
+    /// When the picture was taken, as the shop wrote it.
+    pub taken_at: Option<String>,
+    /// What survived of it.
+    pub thumbnail: Option<ShownThumbnail>,
+}
+
+/// A record whose original is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingPicture {
+    /// The record.
+    pub record: ShownRecord,
+    /// Files that may be it and wait for a person.
+    pub asked: i64,
+}
+
+/// A record whose picture came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnedPicture {
+    /// The record.
+    pub record: ShownRecord,
+    /// The path under which the file came.
+    pub path: Vec<u8>,
+    /// Its size in bytes.
+    pub bytes: i64,
+    /// Whether it is a copy, so that the original is still wanted.
+    pub copy: bool,
+    /// Whether a person decided it.
+    pub by_person: bool,
+    /// Where it lies in the originals store.
+    pub key: String,
+}
+
+/// An upload that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProblemFile {
+    /// The path under which it came.
+    pub path: Vec<u8>,
+    /// Its size in bytes.
+    pub bytes: i64,
+    /// Why no picture could be read from it, in words; none for a transfer that only broke off.
+    pub reason: Option<String>,
+    /// Whether the transfer broke off.
+    pub truncated: bool,
+}
+
+/// An upload that cannot be used: nothing could be read from it, it was given up, or its transfer broke off; and nothing
+/// was put back from it.
+const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' OR u.truncated <> 0) AND u.state NOT IN ('received', 'stored') \
+     AND NOT EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' \
+                     WHERE i.blob = u.blob)";
+
+const COUNTS: &str = "SELECT c.id, c.name, \
+     (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NULL), \
+     (SELECT count(*) FROM attachments a JOIN records r ON r.id = a.record \
+       WHERE a.state = 'standing' AND r.customer = c.id AND r.retired_at IS NULL), \
+     (SELECT count(*) FROM attachments a JOIN records r ON r.id = a.record \
+       WHERE a.state = 'standing' AND a.grade = 'copy' AND r.customer = c.id AND r.retired_at IS NULL), \
+     (SELECT count(DISTINCT k.record) FROM candidates k JOIN records r ON r.id = k.record \
+       WHERE k.customer = c.id AND k.verdict = 'review' AND r.retired_at IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.record = k.record AND a.state = 'standing')), \
+     (SELECT count(*) FROM uploads u WHERE u.customer = c.id), \
+     (SELECT coalesce(sum(u.size), 0) FROM uploads u WHERE u.customer = c.id), \
+     (SELECT count(*) FROM uploads u WHERE u.customer = c.id AND u.state IN ('received', 'stored')), \
+     (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
+
+/// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
+const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_at, t.id, t.digest, t.width, t.height";
+
+/// The thumbnail of a record, if its file is here. A `preview` stands in where there is no `thumbnail`.
+const THUMBNAIL: &str = "LEFT JOIN thumbnails t ON t.id = (SELECT s.id FROM thumbnails s WHERE s.record = r.id \
+     AND s.digest IS NOT NULL ORDER BY CASE s.role WHEN 'thumbnail' THEN 0 ELSE 1 END, s.id LIMIT 1)";
+
+fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
+    Ok(CustomerCounts {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        records: row.get(2)?,
+        returned: row.get(3)?,
+        copies: row.get(4)?,
+        asked: row.get(5)?,
+        received: row.get(6)?,
+        received_bytes: row.get(7)?,
+        undecided: row.get(8)?,
+        problems: row.get(9)?,
+    })
+}
+
+fn shown_record(row: &Row<'_>) -> Result<ShownRecord, Error> {
+    let thumbnail = match (row.get::<Option<i64>>(5)?, row.get::<Option<[u8; 32]>>(6)?) {
+        (Some(id), Some(digest)) => Some(ShownThumbnail {
+            id: ThumbnailId(id),
+            digest: Digest(digest),
+            width: row.get(7)?,
+            height: row.get(8)?,
+        }),
+        _ => None,
+    };
+    Ok(ShownRecord {
+        record: row.get(0)?,
+        filename: row.get(1)?,
+        width: row.get(2)?,
+        height: row.get(3)?,
+        taken_at: row.get(4)?,
+        thumbnail,
+    })
+}
+
+impl Tx<'_> {
+    /// All customers in numbers, by the bytes of their names.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_customers(&self) -> Result<Vec<CustomerCounts>, Error> {
+        let mut all = self.rows(&format!("{COUNTS}{PROBLEM}) FROM customers c"), [], counts)?;
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// One customer in numbers.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_customer(&self, id: CustomerId) -> Result<Option<CustomerCounts>, Error> {
+        self.first(&format!("{COUNTS}{PROBLEM}) FROM customers c WHERE c.id = ?1"), [id.0], counts)
+    }
+
+    /// A customer's missing pictures, `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_missing(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<MissingPicture>, Error> {
+        let sql = format!(
+            "SELECT {RECORD}, (SELECT count(*) FROM candidates k WHERE k.record = r.id AND k.verdict = 'review') \
+             FROM records r {THUMBNAIL} WHERE r.customer = ?1 AND r.retired_at IS NULL \
+             AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.record = r.id AND a.state = 'standing') \
+             ORDER BY r.id LIMIT ?2 OFFSET ?3"
+        );
+        self.rows(&sql, (id.0, limit, skip), |row| {
+            Ok(MissingPicture { record: shown_record(&row)?, asked: row.get(9)? })
+        })
+    }
+
+    /// A customer's pictures that came back, `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_returned(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<ReturnedPicture>, Error> {
+        let sql = format!(
+            "SELECT {RECORD}, u.path, u.size, a.grade, a.decided_by, a.object_key FROM attachments a JOIN records r ON r.id = a.record \
+             JOIN uploads u ON u.id = a.upload {THUMBNAIL} \
+             WHERE r.customer = ?1 AND r.retired_at IS NULL AND a.state = 'standing' ORDER BY r.id LIMIT ?2 OFFSET ?3"
+        );
+        self.rows(&sql, (id.0, limit, skip), |row| {
+            Ok(ReturnedPicture {
+                record: shown_record(&row)?,
+                path: row.get(9)?,
+                bytes: row.get(10)?,
+                copy: row.get::<String>(11)? == "copy",
+                by_person: row.get::<String>(12)? != "rule",
+                key: row.get(13)?,
+            })
+        })
+    }
+
+    /// A customer's files that could not be used, `limit` of them after the first `skip`.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_problems(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<ProblemFile>, Error> {
+        let sql = format!(
+            "SELECT u.path, u.size, coalesce(b.problem, u.last_error), u.truncated \
+             FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = ?1 AND {PROBLEM} \
+             ORDER BY u.id LIMIT ?2 OFFSET ?3"
+        );
+        self.rows(&sql, (id.0, limit, skip), |row| {
+            Ok(ProblemFile {
+                path: row.get(0)?,
+                bytes: row.get(1)?,
+                reason: row.get(2)?,
+                truncated: row.get::<i64>(3)? != 0,
+            })
+        })
+    }
+
+    /// The file of one thumbnail.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_thumbnail(&self, id: ThumbnailId) -> Result<Option<Vec<u8>>, Error> {
+        self.first(
+            "SELECT f.bytes FROM thumbnails t JOIN thumbnail_files f ON f.digest = t.digest WHERE t.id = ?1",
+            [id.0],
+            |row| row.get(0),
+        )
+    }
+}

@@ -1,0 +1,162 @@
+//! The child's side: confines itself, then does jobs until its parent closes the socket.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+
+use super::wire::{Answer, Frames, Job, Orders, Report, Request, send};
+use super::{Examination, ThumbnailExamination};
+use crate::decode::{Scale, Unreadable, decode, panic_text};
+use crate::fingerprint;
+use crate::identify::{Kind, SNIFF_BYTES};
+use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, verify};
+
+/// Longest side from which fingerprints are taken: four times what they look at, so that a centre crop suffices too.
+const SKETCH_PX: u32 = 256;
+
+/// Works as a child until the parent is gone, then ends the process. Standard input has to be the socket to the parent;
+/// started by hand it says so and fails.
+///
+/// To be called before the process opens anything: every descriptor but the standard ones is closed.
+pub fn run_child() -> ! {
+    let status = match work() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("reunite: this command is for the program's own use: {error}");
+            2
+        }
+    };
+    std::process::exit(status)
+}
+
+fn work() -> io::Result<()> {
+    close_inherited()?;
+    let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut frames = Frames::new(stream.try_clone()?);
+    let Some((orders, _)) = frames.next::<Orders>()? else { return Ok(()) };
+    confine(&orders)?;
+    let workers = rayon::ThreadPoolBuilder::new()
+        .num_threads(orders.threads)
+        .thread_name(|at| format!("decode {at}"))
+        .build()
+        .map_err(io::Error::other)?;
+    send(&stream, &Report::Ready, &[], None)?;
+    let replies = Arc::new(Mutex::new(stream));
+    let orders = Arc::new(orders);
+    while let Some((job, bytes)) = frames.next::<Job>()? {
+        let file = if job.has_file { frames.take_file() } else { None };
+        let (replies, orders) = (Arc::clone(&replies), Arc::clone(&orders));
+        workers.spawn(move || {
+            let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.request, file, &bytes, &orders))).unwrap_or_else(
+                |panic| {
+                    let detail = format!("the decoder panicked: {}", panic_text(panic.as_ref()));
+                    Answer::Failed(Unreadable::Corrupt { kind: Kind::Unknown, detail })
+                },
+            );
+            let replies = replies.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if send(&replies, &Report::Done { id: job.id, answer }, &[], None).is_err() {
+                // The parent is gone, and with it every reason to go on.
+                std::process::exit(0);
+            }
+        });
+    }
+    // Jobs still running have nobody to report to.
+    std::process::exit(0)
+}
+
+/// Gives up what a decoder does not need. Every further fence (Landlock, seccomp) belongs here, before the first job.
+fn confine(orders: &Orders) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let exactly = |bytes| Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    setrlimit(Resource::Core, exactly(0))?;
+    setrlimit(Resource::As, exactly(orders.address_space_max))?;
+    // Panics are reported through the answer; printing them would let a file write into the log.
+    std::panic::set_hook(Box::new(|_| {}));
+    Ok(())
+}
+
+/// Closes descriptors beside the standard ones, which were inherited by accident.
+fn close_inherited() -> io::Result<()> {
+    // SAFETY: closing descriptors touches no memory, and nothing in this process owns one yet: this is the first thing
+    // that it does.
+    let result = unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    match result {
+        0 => Ok(()),
+        _ => match io::Error::last_os_error() {
+            // Kernels before 5.9 do not know the call; everything of ours is closed on exec anyway.
+            error if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
+            error => Err(error),
+        },
+    }
+}
+
+fn answer(request: &Request, file: Option<File>, bytes: &[u8], orders: &Orders) -> Answer {
+    match request {
+        Request::Examine => Answer::Examined(upload(file, orders).and_then(|bytes| examine(&bytes, orders))),
+        Request::ExamineThumbnail => Answer::ExaminedThumbnail(examine_thumbnail(bytes, orders)),
+        Request::Verify { lengths } => {
+            Answer::Verified(upload(file, orders).and_then(|upload| residuals(&upload, lengths, bytes, orders)))
+        }
+    }
+}
+
+/// The bytes of an upload of a readable kind. Others are told by their beginning and never read whole.
+fn upload(file: Option<File>, orders: &Orders) -> Result<Vec<u8>, Unreadable> {
+    let unavailable = |error: io::Error| Unreadable::Unavailable(error.to_string());
+    let file = file.ok_or_else(|| Unreadable::Unavailable("no file came with the job".to_owned()))?;
+    let length = file.metadata().map_err(unavailable)?.len();
+    let start = read_at(&file, length.min(SNIFF_BYTES as u64)).map_err(unavailable)?;
+    match Kind::of(&start) {
+        Kind::Empty => Err(Unreadable::Empty),
+        kind if !kind.is_readable() => Err(Unreadable::NotReadable(kind)),
+        _ if length > orders.file_bytes_max => {
+            Err(Unreadable::TooMuchMemory { bytes: length, bytes_max: orders.file_bytes_max })
+        }
+        _ => read_at(&file, length).map_err(unavailable),
+    }
+}
+
+/// The first `length` bytes. Its position is shared with the parent, so it is neither used nor moved.
+fn read_at(file: &File, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+fn examine(bytes: &[u8], orders: &Orders) -> Result<Examination, Unreadable> {
+    let decoded = decode(bytes, Scale::Sketch(SKETCH_PX), &orders.limits)?;
+    Ok(Examination { header: decoded.header, views: fingerprint::of_upload(&decoded.renderings) })
+}
+
+fn examine_thumbnail(bytes: &[u8], orders: &Orders) -> Result<ThumbnailExamination, Unreadable> {
+    let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits)?;
+    Ok(ThumbnailExamination { header: decoded.header, fingerprint: fingerprint::of_thumbnail(&decoded.renderings[0]) })
+}
+
+fn residuals(
+    upload: &[u8],
+    lengths: &[usize],
+    bytes: &[u8],
+    orders: &Orders,
+) -> Result<Vec<Option<Residual>>, Unreadable> {
+    let mut rest = bytes;
+    let thumbnails: Vec<_> = lengths
+        .iter()
+        .map(|&length| {
+            let (bytes, after) = rest.split_at(length.min(rest.len()));
+            rest = after;
+            // A thumbnail that cannot be decoded was reported when it was imported; here it compares with nothing.
+            let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits).ok()?;
+            Some(Thumbnail::new(&decoded.renderings[0], Coding::of(bytes)))
+        })
+        .collect();
+    let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
+    let master = Master::new(&decoded.renderings, decoded.header.upright_size());
+    Ok(thumbnails.iter().map(|thumbnail| verify(thumbnail.as_ref()?, &master)).collect())
+}

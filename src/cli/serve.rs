@@ -1,0 +1,37 @@
+//! `reunite serve`: the server, with its addresses taken from the flags where they are given.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use clap::Args as ClapArgs;
+
+use super::Outcome;
+use crate::config::Config;
+use crate::serve;
+
+/// What was typed.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Where FTP and FTPS listen; port 0 lets the system choose
+    #[arg(long, value_name = "ADDR")]
+    ftp: Option<SocketAddr>,
+    /// Where SFTP and scp listen
+    #[arg(long, value_name = "ADDR")]
+    sftp: Option<SocketAddr>,
+    /// Where the pages are served; a loopback address
+    #[arg(long, value_name = "ADDR")]
+    web: Option<SocketAddr>,
+}
+
+/// Serves until a signal asks for the end.
+///
+/// # Errors
+/// When the server cannot start.
+pub fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
+    let mut config = Config::load(data)?;
+    config.ftp.listen = args.ftp.unwrap_or(config.ftp.listen);
+    config.sftp.listen = args.sftp.unwrap_or(config.sftp.listen);
+    config.web.listen = args.web.unwrap_or(config.web.listen);
+    serve::run(&config)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,152 @@
+//! `reunite status`: how things stand, in counts.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Outcome, folder, wait};
+use crate::catalogue::{CustomerRow, Undecided};
+use crate::report::text::moment;
+
+/// Arguments of `reunite status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints. Names, once given out, stay.
+#[derive(Debug, Serialize)]
+struct Status {
+    version: &'static str,
+    data: String,
+    /// null where the system does not tell.
+    serving: Option<bool>,
+    customers: usize,
+    records: Records,
+    uploads: Uploads,
+    undecided: Open,
+}
+
+#[derive(Debug, Serialize)]
+struct Records {
+    total: i64,
+    missing: i64,
+    recovered: i64,
+    copies: i64,
+    retired: i64,
+    review: i64,
+    without_thumbnail: i64,
+    conflicts: i64,
+}
+
+#[derive(Debug, Serialize)]
+struct Uploads {
+    total: i64,
+    bytes: i64,
+    unreadable: i64,
+    partials: i64,
+    last_at: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Open {
+    uploads: u64,
+    thumbnails: u64,
+    images: u64,
+    customers: u64,
+    held: u64,
+    held_until: Option<String>,
+}
+
+pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
+    let catalogue = folder::open(data)?;
+    let (customers, undecided) = catalogue
+        .read(|tx| -> Result<_, crate::catalogue::Error> { Ok((tx.report_customers(None)?, tx.undecided(None)?)) })?;
+    let status = status(data, &customers, &undecided);
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
+    } else {
+        out.write_all(in_words(&status, &undecided).as_bytes())?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided) -> Status {
+    let sum = |of: fn(&CustomerRow) -> i64| customers.iter().map(of).sum();
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        data: data.display().to_string(),
+        serving: folder::is_served(data),
+        customers: customers.len(),
+        records: Records {
+            total: sum(|row| row.records + row.retired),
+            missing: sum(|row| row.records - row.recovered),
+            recovered: sum(|row| row.recovered),
+            copies: sum(|row| row.copies),
+            retired: sum(|row| row.retired),
+            review: sum(|row| row.review),
+            without_thumbnail: sum(|row| row.without_thumbnail),
+            conflicts: sum(|row| row.conflicts),
+        },
+        uploads: Uploads {
+            total: sum(|row| row.uploads),
+            bytes: sum(|row| row.bytes),
+            unreadable: sum(|row| row.unreadable),
+            partials: sum(|row| row.partials),
+            last_at: customers.iter().filter_map(|row| row.last_upload).max().map(moment),
+        },
+        undecided: Open {
+            uploads: undecided.uploads,
+            thumbnails: undecided.thumbnails,
+            images: undecided.images,
+            customers: undecided.customers,
+            held: undecided.held,
+            held_until: undecided.held_until.map(moment),
+        },
+    }
+}
+
+fn in_words(status: &Status, undecided: &Undecided) -> String {
+    let serving = match status.serving {
+        Some(true) => "running",
+        Some(false) => "not running",
+        None => "unknown",
+    };
+    let (records, uploads, open) = (&status.records, &status.uploads, &status.undecided);
+    let mut text = format!("server     {serving}\ncustomers  {}\n", status.customers);
+    text += &format!(
+        "records    {} in all: {} missing, {} recovered ({} of them copies), {} retired\n",
+        records.total, records.missing, records.recovered, records.copies, records.retired
+    );
+    text += &format!(
+        "uploads    {} in all, {} bytes; {} unreadable, {} unfinished\n",
+        uploads.total, uploads.bytes, uploads.unreadable, uploads.partials
+    );
+    if let Some(last) = &uploads.last_at {
+        text += &format!("           the last one came at {last}\n");
+    }
+    text += &format!(
+        "undecided  {} uploads, {} thumbnails, {} pictures to compare again\n",
+        open.uploads, open.thumbnails, open.images
+    );
+    if undecided.held > 0 {
+        text += &format!("           {}\n", wait::held(undecided));
+    }
+    for (number, what) in [
+        (records.review, "records wait for a person: `reunite review list`"),
+        (records.without_thumbnail, "records have no thumbnail that can be used: `reunite report missing`"),
+        (
+            records.conflicts,
+            "originals were found and not put back, since something else lies there: `reunite report missing`",
+        ),
+    ] {
+        if number > 0 {
+            text += &format!("look at    {number} {what}\n");
+        }
+    }
+    text
+}

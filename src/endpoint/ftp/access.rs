@@ -1,0 +1,148 @@
+//! Who is there and whether TLS protects it: USER, PASS, REIN, AUTH, PBSZ, PROT; and FEAT, OPTS MLST.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::listing::Facts;
+use super::reply::Reply;
+use super::session::{Next, Session, SignedIn};
+use super::wire::Wire;
+use crate::endpoint::login::Refused;
+use crate::tree::{Tree, TreePath};
+
+/// Failed sign-ins after which a connection is closed.
+const FAILURES_MAX: u32 = 5;
+
+impl Session {
+    pub(super) fn user(&mut self, name: Vec<u8>) -> Reply {
+        if self.context.settings.tls_required && !self.secured {
+            return Reply::new(530, "this server wants TLS: choose FTP over TLS (explicit) and connect again");
+        }
+        self.signed_in = None;
+        self.user = Some(name);
+        Reply::new(331, "and the password?")
+    }
+
+    pub(super) async fn pass(&mut self, password: &[u8]) -> io::Result<Next> {
+        let Some(name) = self.user.take() else {
+            let reply = match self.signed_in {
+                Some(_) => Reply::new(230, "you are signed in already"),
+                None => Reply::new(503, "send USER first"),
+            };
+            self.reply(reply).await?;
+            return Ok(Next::Command);
+        };
+        let logins = Arc::clone(&self.context.logins);
+        let (code, text, next) = match logins.password(&name, password, self.peer).await {
+            Ok(login) => match self.place.sign_in(login.customer) {
+                Ok(()) => {
+                    tracing::info!(customer = login.name, peer = %self.peer, tls = self.secured, "signed in over FTP");
+                    let spool = Arc::clone(&self.context.spool);
+                    let tree = Tree::new(Arc::clone(&self.context.catalogue), spool, login.customer);
+                    self.signed_in = Some(SignedIn { login, tree, cwd: TreePath::root() });
+                    (230, "welcome; send everything you have".to_owned(), Next::Command)
+                }
+                Err(too_many) => (421, too_many.to_string(), Next::End),
+            },
+            Err(refused @ Refused::Wrong) => {
+                self.failures += 1;
+                let next = if self.failures < FAILURES_MAX { Next::Command } else { Next::End };
+                (530, refused.to_string(), next)
+            }
+            Err(refused @ Refused::Banned) => (530, refused.to_string(), Next::End),
+            Err(refused @ Refused::Busy) => (421, refused.to_string(), Next::End),
+            Err(Refused::Catalogue(error)) => {
+                tracing::error!("FTP sign-in: {error}");
+                (421, "the server cannot look up accounts now; try again in a minute".to_owned(), Next::End)
+            }
+        };
+        self.reply(Reply::new(code, text)).await?;
+        Ok(next)
+    }
+
+    pub(super) fn reinitialize(&mut self) -> Reply {
+        self.user = None;
+        self.signed_in = None;
+        self.passive = None;
+        self.rest = 0;
+        Reply::new(220, "start again, with USER")
+    }
+
+    /// Puts the control connection inside TLS. What the client had signed in as in clear text is forgotten.
+    pub(super) async fn auth(&mut self, mechanism: &[u8]) -> io::Result<Next> {
+        let refusal = match (mechanism, &self.context.tls) {
+            _ if self.secured => Reply::new(503, "TLS is there already"),
+            (_, None) => Reply::new(502, "TLS is switched off here"),
+            (b"TLS" | b"TLS-C" | b"TLS-P" | b"SSL", Some(tls)) => {
+                let acceptor = tls.control().clone();
+                self.reply(Reply::new(234, "begin TLS")).await?;
+                // What came behind AUTH in clear text must not count as if it had come inside TLS.
+                self.lines.enter_tls();
+                self.reinitialize();
+                let stream = self.wire.take_plain().ok_or(io::ErrorKind::NotConnected)?;
+                let handshake = timeout(self.context.settings.login_max, acceptor.accept(stream)).await;
+                self.wire = Wire::Tls(Box::new(handshake.map_err(|_| io::ErrorKind::TimedOut)??));
+                self.secured = true;
+                // The old names for TLS imply it for data connections as well.
+                self.protected = matches!(mechanism, b"TLS-P" | b"SSL");
+                return Ok(Next::Command);
+            }
+            _ => Reply::new(504, "only AUTH TLS is done here"),
+        };
+        self.reply(refusal).await?;
+        Ok(Next::Command)
+    }
+
+    pub(super) fn protection_buffer(&self) -> Reply {
+        if self.secured { Reply::new(200, "PBSZ=0") } else { Reply::new(503, "AUTH TLS comes first") }
+    }
+
+    pub(super) fn protection(&mut self, level: u8) -> Reply {
+        match level {
+            _ if !self.secured => Reply::new(503, "AUTH TLS comes first"),
+            b'P' => {
+                self.protected = true;
+                Reply::new(200, "data connections are inside TLS")
+            }
+            b'C' if self.context.settings.tls_required => Reply::new(534, "this server wants TLS for data as well"),
+            b'C' => {
+                self.protected = false;
+                Reply::new(200, "data connections are clear text")
+            }
+            b'S' | b'E' => Reply::new(536, "only C and P are done here"),
+            _ => Reply::new(504, "only C and P are done here"),
+        }
+    }
+
+    pub(super) fn features(&self) -> Reply {
+        let mlst = format!("MLST {}", self.facts.names(true));
+        let mut features = vec![
+            "UTF8",
+            "TVFS",
+            "SIZE",
+            "MDTM",
+            "MFMT",
+            "REST STREAM",
+            "EPSV",
+            "PASV",
+            "CLNT",
+            "MLSD",
+            &mlst,
+            "HASH SHA-256;MD5",
+            "XMD5",
+            "XSHA256",
+            "SITE UTIME",
+        ];
+        if self.context.tls.is_some() {
+            features.extend(["AUTH TLS", "PBSZ", "PROT"]);
+        }
+        Reply::lines(211, "extensions:", features, "end")
+    }
+
+    pub(super) fn choose_facts(&mut self, names: &[u8]) -> Reply {
+        self.facts = Facts::chosen(names);
+        Reply::new(200, format!("MLST OPTS {}", self.facts.names(false)))
+    }
+}

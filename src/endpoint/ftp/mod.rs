@@ -1,0 +1,104 @@
+//! FTP and FTPS: an engine of our own over the customer's tree and the spool.
+//!
+//! RFC 959, 1123, 2228, 2389, 2428, 3659, 4217, and what clients send beyond them. A session is one task that reads a line,
+//! obeys it and replies; while a transfer runs it goes on reading, for ABOR and STAT. Passive data connections only.
+//! Replies 226 after an upload only when the spool says that it is durable. Does not decide who may sign in, what names
+//! mean or where bytes go.
+//!
+//! In reading order: `session` (the loop and the commands' ways), `access`, `browse`, `names`, `transfer`, `flow`; and the
+//! pure parts `line`, `command`, `reply`, `listing`, `date`.
+
+mod access;
+mod browse;
+mod command;
+mod date;
+mod flow;
+mod line;
+mod listing;
+mod names;
+mod passive;
+mod reply;
+mod session;
+mod transfer;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::limits::{Connections, serve_connections};
+use super::login::Logins;
+use super::tls::Tls;
+use crate::catalogue::Catalogue;
+use crate::spool::Spool;
+
+/// How the FTP endpoint behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// No sign-in and no data without TLS.
+    pub tls_required: bool,
+    /// Ports for passive data connections; the system chooses when there is no range.
+    pub passive_ports: Option<RangeInclusive<u16>>,
+    /// The IPv4 address named in PASV replies, for servers behind NAT.
+    pub passive_address: Option<IpAddr>,
+    /// How long a connection may take to sign in.
+    pub login_max: Duration,
+    /// How long a session may say nothing.
+    pub idle_max: Duration,
+    /// How long a transfer may make no progress.
+    pub stall_max: Duration,
+    /// How long a transfer waits for its data connection, and for TLS on it.
+    pub data_wait_max: Duration,
+    /// How long running transfers get when the server stops.
+    pub drain_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            tls_required: false,
+            passive_ports: None,
+            passive_address: None,
+            login_max: Duration::from_secs(60),
+            idle_max: Duration::from_secs(600),
+            stall_max: Duration::from_secs(120),
+            data_wait_max: Duration::from_secs(30),
+            drain_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What every session needs.
+pub struct FtpContext {
+    /// Where names are.
+    pub catalogue: Arc<Catalogue>,
+    /// Where bytes go.
+    pub spool: Arc<Spool>,
+    /// Who may sign in.
+    pub logins: Arc<Logins>,
+    /// The connections of all ways in.
+    pub connections: Arc<Connections>,
+    /// The certificate; without it AUTH is refused.
+    pub tls: Option<Arc<Tls>>,
+    /// How to behave.
+    pub settings: Settings,
+}
+
+/// Serves FTP on `listener` until `shutdown` turns true; then lets running transfers end, up to `drain_max`.
+pub async fn serve(listener: TcpListener, context: Arc<FtpContext>, shutdown: watch::Receiver<bool>) {
+    let connections = Arc::clone(&context.connections);
+    let drain_max = context.settings.drain_max;
+    let full = b"421 too many connections; close some or try again in a minute\r\n";
+    let sessions = shutdown.clone();
+    serve_connections(listener, connections, full, shutdown, drain_max, move |stream, peer, place| {
+        session::run(Arc::clone(&context), stream, peer, place, sessions.clone())
+    })
+    .await;
+}

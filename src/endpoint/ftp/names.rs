@@ -1,0 +1,177 @@
+//! Commands about names: directories, deletion, renaming, sizes, times, digests.
+
+use std::fs::File;
+use std::io::Read;
+
+use md5::Md5;
+use sha2::Sha256;
+
+use super::command::{Algorithm, DigestStyle};
+use super::date::stamp;
+use super::reply::Reply;
+use super::session::{Session, absolute};
+use crate::domain::{Micros, hex};
+use crate::tree::{TreeError, TreePath};
+
+/// Either way it is a reply.
+fn either(result: Result<Reply, Reply>) -> Reply {
+    result.unwrap_or_else(|refusal| refusal)
+}
+
+impl Session {
+    pub(super) async fn change_directory(&mut self, name: &[u8]) -> Reply {
+        let found =
+            async {
+                // Without a name, it is the way home.
+                let path = self.resolve(if name.is_empty() { b"/" } else { name })?;
+                let wanted = path.clone();
+                self.with_tree(move |tree| {
+                    if tree.stat(&wanted)?.directory { Ok(()) } else { Err(TreeError::NotDirectory(wanted)) }
+                })
+                .await?;
+                Ok(path)
+            };
+        match found.await {
+            Ok(path) => {
+                if let Some(signed_in) = &mut self.signed_in {
+                    signed_in.cwd = path;
+                }
+                Reply::new(250, "directory changed")
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    pub(super) async fn make_directory(&self, name: &[u8]) -> Reply {
+        let made = async {
+            let path = self.resolve(name)?;
+            let wanted = path.clone();
+            self.with_tree(move |tree| tree.make_dir(&wanted)).await?;
+            Ok(Reply::path(&absolute(&path), "made"))
+        };
+        either(made.await)
+    }
+
+    pub(super) async fn remove_directory(&self, name: &[u8]) -> Reply {
+        let removed = async {
+            let path = self.resolve(name)?;
+            self.with_tree(move |tree| tree.remove_dir(&path)).await?;
+            Ok(Reply::new(250, "directory removed"))
+        };
+        either(removed.await)
+    }
+
+    pub(super) async fn delete(&self, name: &[u8]) -> Reply {
+        let deleted = async {
+            let path = self.resolve(name)?;
+            self.with_tree(move |tree| tree.remove_file(&path)).await?;
+            Ok(Reply::new(250, "removed from this list; what was received stays received"))
+        };
+        either(deleted.await)
+    }
+
+    pub(super) async fn rename_first(&mut self, name: &[u8]) -> Reply {
+        let found = async {
+            let path = self.resolve(name)?;
+            let wanted = path.clone();
+            self.with_tree(move |tree| tree.stat(&wanted)).await?;
+            Ok(path)
+        };
+        match found.await {
+            Ok(path) => {
+                self.rename_from = Some(path);
+                Reply::new(350, "and the new name?")
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    pub(super) async fn rename_to(&self, from: Option<TreePath>, name: &[u8]) -> Reply {
+        let Some(from) = from else { return Reply::new(503, "send RNFR first") };
+        let renamed = async {
+            let to = self.resolve(name)?;
+            self.with_tree(move |tree| tree.rename(&from, &to)).await?;
+            Ok(Reply::new(250, "renamed"))
+        };
+        either(renamed.await)
+    }
+
+    pub(super) async fn size(&self, name: &[u8]) -> Reply {
+        let found = async {
+            let path = self.resolve(name)?;
+            let wanted = path.clone();
+            let entry = self.with_tree(move |tree| tree.stat(&wanted)).await?;
+            Ok(if entry.directory {
+                Reply::new(550, format!("`{path}` is a directory"))
+            } else {
+                Reply::new(213, entry.size.to_string())
+            })
+        };
+        either(found.await)
+    }
+
+    pub(super) async fn modification_time(&self, name: &[u8]) -> Reply {
+        let found = async {
+            let path = self.resolve(name)?;
+            let entry = self.with_tree(move |tree| tree.stat(&path)).await?;
+            Ok(Reply::new(213, stamp(entry.mtime)))
+        };
+        either(found.await)
+    }
+
+    pub(super) async fn set_modification_time(&self, at: Micros, name: &[u8]) -> Reply {
+        let set = async {
+            let path = self.resolve(name)?;
+            self.with_tree(move |tree| tree.set_mtime(&path, at)).await?;
+            let mut text = format!("Modify={}; ", stamp(at)).into_bytes();
+            text.extend_from_slice(name);
+            Ok(Reply::new(213, text))
+        };
+        either(set.await)
+    }
+
+    pub(super) async fn digest(&self, style: DigestStyle, name: &[u8]) -> Reply {
+        let algorithm = match style {
+            DigestStyle::Hash => self.hash,
+            DigestStyle::Plain(algorithm) => algorithm,
+        };
+        let digested = async {
+            let path = self.resolve(name)?;
+            let (size, digest) = self
+                .with_tree(move |tree| {
+                    let (file, size) = tree.open_read(&path)?;
+                    let digest = digest_file(file, algorithm);
+                    Ok((size, digest.map_err(|source| TreeError::io("read", "a received file", source))?))
+                })
+                .await?;
+            Ok(match style {
+                DigestStyle::Hash => {
+                    let end = size.saturating_sub(1);
+                    let mut text = format!("{} 0-{end} {} ", algorithm.name(), hex(&digest)).into_bytes();
+                    text.extend_from_slice(name);
+                    Reply::new(213, text)
+                }
+                DigestStyle::Plain(_) => Reply::new(250, hex(&digest)),
+            })
+        };
+        either(digested.await)
+    }
+}
+
+fn digest_file(file: File, algorithm: Algorithm) -> std::io::Result<Vec<u8>> {
+    match algorithm {
+        Algorithm::Sha256 => digest_all::<Sha256>(file),
+        Algorithm::Md5 => digest_all::<Md5>(file),
+    }
+}
+
+fn digest_all<D: sha2::Digest>(mut file: File) -> std::io::Result<Vec<u8>> {
+    let mut digest = D::new();
+    let mut block = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(digest.finalize().to_vec()),
+            count => digest.update(&block[..count]),
+        }
+    }
+}

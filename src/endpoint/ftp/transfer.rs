@@ -1,0 +1,245 @@
+//! Transfers: PASV, EPSV, STOR, APPE, STOU, RETR, and how each end is told. 226 after an upload means that it is durable.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::watch;
+
+use super::command::Family;
+use super::flow::{Data, Ended, Signal, receive, send_file};
+use super::passive::Passive;
+use super::reply::Reply;
+use super::session::{Next, Session, tree_reply};
+use crate::endpoint::blocking;
+use crate::spool::{Endpoint, Incoming, Start};
+use crate::tree::{TreeError, TreePath};
+
+impl<T> Ended<T> {
+    /// The same end, with what is to be said when it was a good one.
+    pub(super) fn map_done<U>(self, map: impl FnOnce(T) -> U) -> Ended<U> {
+        match self {
+            Ended::Done(value) => Ended::Done(map(value)),
+            Ended::NoData(none) => Ended::NoData(none),
+            Ended::Broken(error) => Ended::Broken(error),
+            Ended::Stalled => Ended::Stalled,
+            Ended::Stopped(signal) => Ended::Stopped(signal),
+            Ended::Fault(fault) => Ended::Fault(fault),
+        }
+    }
+}
+
+impl Session {
+    pub(super) async fn pasv(&mut self) -> Reply {
+        if self.only_epsv {
+            return Reply::new(503, "after EPSV ALL, only EPSV is possible");
+        }
+        let IpAddr::V4(local) = self.local.ip().to_canonical() else {
+            return Reply::new(425, "PASV knows no IPv6 addresses; use EPSV");
+        };
+        // Who is on this machine cannot reach the outside address in every case.
+        let told = match self.context.settings.passive_address {
+            Some(IpAddr::V4(outside)) if !self.peer.is_loopback() => outside,
+            _ => local,
+        };
+        match self.listen().await {
+            Ok(port) => {
+                let [a, b, c, d] = told.octets();
+                let [high, low] = port.to_be_bytes();
+                Reply::new(227, format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})"))
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
+    pub(super) async fn epsv(&mut self, family: Family) -> Reply {
+        let ours = if self.local.ip().to_canonical().is_ipv4() { Family::V4 } else { Family::V6 };
+        match family {
+            Family::All => {
+                self.only_epsv = true;
+                return Reply::new(200, "only EPSV from now on");
+            }
+            Family::V4 | Family::V6 if family != ours => {
+                let number = if ours == Family::V4 { 1 } else { 2 };
+                return Reply::new(522, format!("data connections use the control connection's protocol ({number})"));
+            }
+            _ => {}
+        }
+        match self.listen().await {
+            Ok(port) => Reply::new(229, format!("Entering Extended Passive Mode (|||{port}|)")),
+            Err(refusal) => refusal,
+        }
+    }
+
+    async fn listen(&mut self) -> Result<u16, Reply> {
+        // The port that was waited on before is free again, also for this one.
+        self.passive = None;
+        let opened = async {
+            let passive = Passive::open(self.local, self.context.settings.passive_ports.as_ref()).await?;
+            Ok::<_, io::Error>((passive.address()?.port(), passive))
+        };
+        match opened.await {
+            Ok((port, passive)) => {
+                self.passive = Some(passive);
+                Ok(port)
+            }
+            Err(error) => {
+                tracing::warn!("no port for a data connection: {error}; widen the range of passive ports");
+                Err(Reply::new(425, "no port is free for a data connection; try again in a minute"))
+            }
+        }
+    }
+
+    /// What a transfer needs for its data connection; takes away what PASV made.
+    pub(super) fn data(&mut self, moved: u64) -> Result<(watch::Sender<Signal>, Data), Reply> {
+        let passive = self.passive.take();
+        let settings = &self.context.settings;
+        if settings.tls_required && !self.protected {
+            return Err(Reply::new(521, "this server wants TLS for data as well; send PROT P first"));
+        }
+        let passive = passive.ok_or_else(|| Reply::new(425, "no data connection: send PASV or EPSV first"))?;
+        let tls = self.context.tls.as_ref().filter(|_| self.protected).map(|tls| tls.data().clone());
+        let (sender, signal) = watch::channel(Signal::Go);
+        let data = Data {
+            passive,
+            peer: self.peer,
+            tls,
+            wait_max: settings.data_wait_max,
+            stall_max: settings.stall_max,
+            signal,
+            moved: Arc::new(AtomicU64::new(moved)),
+        };
+        Ok((sender, data))
+    }
+
+    pub(super) async fn store(&mut self, name: &[u8], append: bool) -> io::Result<Next> {
+        let start = match (append, std::mem::take(&mut self.rest)) {
+            (true, _) => Start::Append,
+            (false, 0) => Start::New,
+            (false, offset) => Start::At(offset),
+        };
+        match self.resolve(name) {
+            Ok(path) => self.take(path, start, "send it").await,
+            Err(refusal) => {
+                self.reply(refusal).await?;
+                Ok(Next::Command)
+            }
+        }
+    }
+
+    /// STOU: a name that nothing has yet, made from the given one.
+    pub(super) async fn store_unique(&mut self, name: &[u8]) -> io::Result<Next> {
+        self.rest = 0;
+        let (cwd, base) = (self.cwd(), if name.is_empty() { b"upload".to_vec() } else { name.to_vec() });
+        let found = self
+            .with_tree(move |tree| {
+                let mut name = base.clone();
+                for number in 1_u64.. {
+                    let path = TreePath::resolve(&cwd, &name)?;
+                    match tree.stat(&path) {
+                        Err(TreeError::NotFound(_)) => return Ok((path, name)),
+                        Err(fault) => return Err(fault),
+                        Ok(_) => name = [&base[..], format!(".{number}").as_bytes()].concat(),
+                    }
+                }
+                Err(TreeError::Exists(cwd))
+            })
+            .await;
+        match found {
+            // RFC 1123 wants exactly this form, so that the client learns the name.
+            Ok((path, name)) => self.take(path, Start::New, [b"FILE: ", &name[..]].concat()).await,
+            Err(refusal) => {
+                self.reply(refusal).await?;
+                Ok(Next::Command)
+            }
+        }
+    }
+
+    async fn take(&mut self, path: TreePath, start: Start, invitation: impl AsRef<[u8]>) -> io::Result<Next> {
+        let incoming = match self.begin(path, start).await {
+            Ok(incoming) => incoming,
+            Err(refusal) => {
+                self.passive = None;
+                self.reply(refusal).await?;
+                return Ok(Next::Command);
+            }
+        };
+        let (signal, data) = match self.data(0) {
+            Ok(data) => data,
+            Err(refusal) => {
+                let abandoned = blocking(move || incoming.abandon()).await;
+                self.reply(abandoned.map_or_else(|fault| tree_reply(&fault), |()| refusal)).await?;
+                return Ok(Next::Command);
+            }
+        };
+        self.reply(Reply::new(150, invitation)).await?;
+        let moved = Arc::clone(&data.moved);
+        let ended = self.supervise(receive(incoming, data), &signal, &moved).await?;
+        let bytes = moved.load(std::sync::atomic::Ordering::Relaxed);
+        self.conclude(ended.map_done(|upload| format!("received and kept: {bytes} bytes, upload {upload}")), &signal)
+            .await
+    }
+
+    async fn begin(&self, path: TreePath, start: Start) -> Result<Incoming, Reply> {
+        let spool = Arc::clone(&self.context.spool);
+        let endpoint = if self.secured { Endpoint::Ftps } else { Endpoint::Ftp };
+        self.with_tree(move |tree| spool.begin(tree.customer(), &path, endpoint, start)).await
+    }
+
+    pub(super) async fn retrieve(&mut self, name: &[u8]) -> io::Result<Next> {
+        let offset = std::mem::take(&mut self.rest);
+        let opened = async {
+            let path = self.resolve(name)?;
+            self.with_tree(move |tree| {
+                let (file, size) = tree.open_read(&path)?;
+                if offset > size { Err(TreeError::BeyondEnd { path, at: offset, size }) } else { Ok((file, size)) }
+            })
+            .await
+        };
+        let (file, size) = match opened.await {
+            Ok(opened) => opened,
+            Err(refusal) => {
+                self.passive = None;
+                self.reply(refusal).await?;
+                return Ok(Next::Command);
+            }
+        };
+        let (signal, data) = match self.data(0) {
+            Ok(data) => data,
+            Err(refusal) => {
+                self.reply(refusal).await?;
+                return Ok(Next::Command);
+            }
+        };
+        // Clients read the size in brackets.
+        self.reply(Reply::new(150, format!("here it comes ({} bytes)", size - offset))).await?;
+        let moved = Arc::clone(&data.moved);
+        let ended = self.supervise(send_file(file, offset, data), &signal, &moved).await?;
+        self.conclude(ended.map_done(|()| "sent".to_owned()), &signal).await
+    }
+
+    /// Tells how a transfer ended, and answers the ABOR that may have come meanwhile.
+    pub(super) async fn conclude(&mut self, ended: Ended<String>, signal: &watch::Sender<Signal>) -> io::Result<Next> {
+        let reply = match ended {
+            Ended::Done(text) => Reply::new(226, text),
+            Ended::NoData(none) => Reply::new(425, none.to_string()),
+            Ended::Broken(error) => {
+                Reply::new(426, format!("the data connection broke: {error}; what came can be resumed"))
+            }
+            Ended::Stalled => {
+                let seconds = self.context.settings.stall_max.as_secs();
+                Reply::new(426, format!("nothing moved for {seconds} s; what came can be resumed"))
+            }
+            Ended::Stopped(Signal::Abort) => Reply::new(426, "stopped, as you asked; what came can be resumed"),
+            // Nobody is there to be told.
+            Ended::Stopped(_) => return Ok(Next::End),
+            Ended::Fault(fault) => tree_reply(&fault),
+        };
+        self.reply(reply).await?;
+        if *signal.borrow() == Signal::Abort {
+            self.reply(Reply::new(226, "ABOR done")).await?;
+        }
+        Ok(Next::Command)
+    }
+}

@@ -1,0 +1,341 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::Digest;
+use crate::matcher::facts::{Answer, CandidateFacts};
+use crate::matcher::geometry::Frame;
+
+fn record(id: i64) -> RecordFacts {
+    RecordFacts { id: RecordId(id), sha256: None, md5: None, bytes: None, size: None, filename: None }
+}
+
+fn image(id: i64) -> ImageFacts {
+    ImageFacts {
+        id: ImageId(id),
+        digest: Digest::of(&id.to_be_bytes()),
+        md5: None,
+        bytes: 1000 + id as u64,
+        page: 1,
+        size: Some((4000, 3000)),
+        paths: vec![format!("upload{id}.jpg").into_bytes()],
+        truncated: false,
+        storage: Storage::Lossy,
+    }
+}
+
+fn residual(z: f32) -> Residual {
+    Residual {
+        z_strict: z,
+        z_colour: z,
+        z_fine: z,
+        chroma: 1.0,
+        zncc: 1.0 - z / 100.0,
+        colour_deviation: 0.1,
+        saturation: 1.0,
+        contrast: 1.0,
+        shift: 0.1,
+        rms: z,
+        detail: 50.0,
+        side: 150,
+        frame: Frame::Fit,
+        turn: 0,
+        rendering: 0,
+    }
+}
+
+fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
+    CandidateFacts { image: ImageId(image), record: RecordId(record), distance: Some(10), residuals: vec![residual(z)] }
+}
+
+/// One record that recorded everything about image 1 but its digest, and that image.
+fn whole() -> Facts {
+    let record =
+        RecordFacts { bytes: Some(1001), size: Some((4000, 3000)), filename: Some("IMG_0042.JPG".into()), ..record(1) };
+    Facts { records: vec![record], images: vec![image(1)], candidates: vec![measured(1, 1, 1.0)], answers: vec![] }
+}
+
+fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
+    let all = decide(facts).into_iter().filter(|d| d.verdict == Verdict::Attach);
+    all.map(|d| (d.image.0, d.record.0, d.method)).collect()
+}
+
+fn for_review(facts: &Facts) -> Vec<i64> {
+    let mut all: Vec<_> = decide(facts).into_iter().filter(|d| d.verdict == Verdict::Review).collect();
+    all.sort_by_key(|d| d.rank);
+    all.into_iter().map(|d| d.image.0).collect()
+}
+
+#[test]
+fn a_recorded_digest_attaches_even_without_pixels() {
+    let mut facts = Facts { records: vec![record(1)], images: vec![image(1), image(2)], ..Facts::default() };
+    facts.records[0].sha256 = Some(facts.images[1].digest);
+    facts.images[1].truncated = true;
+    assert_eq!(attached(&facts), [(2, 1, Method::Digest)]);
+    facts.images[1].page = 2;
+    assert_eq!(attached(&facts), [], "a digest speaks of the file's first page only");
+}
+
+#[test]
+fn length_and_size_attach_when_the_pixels_agree() {
+    assert_eq!(attached(&whole()), [(1, 1, Method::Bytes)]);
+    let mut other = whole();
+    other.candidates = vec![measured(1, 1, 30.0)];
+    other.candidates[0].residuals[0].zncc = 0.5;
+    assert_eq!(attached(&other), []);
+    assert_eq!(for_review(&other), [1], "a person should see that length and size agree");
+    other.candidates.clear();
+    assert_eq!(attached(&other), [], "without pixels nothing confirms");
+}
+
+#[test]
+fn the_length_of_an_uncompressed_file_proves_little() {
+    let mut facts = whole();
+    facts.images[0].storage = Storage::Uncompressed;
+    facts.candidates = vec![measured(1, 1, 5.0)];
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), [1]);
+}
+
+#[test]
+fn a_truncated_file_goes_to_a_person() {
+    let mut facts = whole();
+    facts.images[0].truncated = true;
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), [1]);
+}
+
+#[test]
+fn two_files_that_claim_to_be_the_one_go_to_a_person() {
+    let mut facts = whole();
+    facts.images.push(ImageFacts { bytes: 1001, ..image(2) });
+    facts.candidates.push(measured(2, 1, 1.0));
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts).len(), 2);
+    facts.images[1].paths = vec![b"old/img_0042.jpg".to_vec()];
+    assert_eq!(attached(&facts), [(2, 1, Method::Bytes)], "the recorded name settles it");
+}
+
+#[test]
+fn another_recorded_digest_refutes_equal_length_and_size() {
+    let mut facts = whole();
+    facts.records[0].sha256 = Some(Digest::of(b"another"));
+    assert_eq!(attached(&facts), []);
+}
+
+#[test]
+fn a_unique_name_attaches_only_an_unedited_picture() {
+    let mut facts = whole();
+    facts.images[0].paths = vec![b"Kopie von IMG_0042.jpg".to_vec()];
+    facts.images[0].bytes = 5;
+    assert_eq!(attached(&facts), [(1, 1, Method::Name)]);
+    let mut edited = facts.clone();
+    edited.candidates[0].residuals[0].colour_deviation = 3.0;
+    assert_eq!(attached(&edited), []);
+    let mut vivid = facts.clone();
+    vivid.candidates[0].residuals[0].saturation = 0.8;
+    assert_eq!(attached(&vivid), []);
+    let mut tampered = facts.clone();
+    tampered.candidates[0].residuals[0].z_fine = 9.0;
+    assert_eq!(attached(&tampered), []);
+    let mut twins = facts.clone();
+    twins.records.push(RecordFacts { id: RecordId(2), ..facts.records[0].clone() });
+    assert_eq!(attached(&twins), [], "a name that two records carry informs about neither");
+}
+
+#[test]
+fn a_name_does_not_overtake_the_recorded_length() {
+    let mut facts = whole();
+    facts.images[0].paths = vec![b"x.jpg".to_vec()];
+    facts.candidates[0].residuals[0].z_strict = 20.0;
+    facts.candidates[0].residuals[0].z_colour = 20.0;
+    facts.candidates[0].residuals[0].zncc = 0.9;
+    facts.images.push(ImageFacts { paths: vec![b"IMG_0042.jpg".to_vec()], ..image(2) });
+    facts.candidates.push(measured(2, 1, 1.0));
+    assert_eq!(attached(&facts), []);
+}
+
+#[test]
+fn the_thumbnail_itself_is_not_its_original() {
+    let mut facts = whole();
+    facts.images[0] =
+        ImageFacts { size: Some((200, 150)), bytes: 7, paths: vec![b"IMG_0042.jpg".to_vec()], ..image(1) };
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), [1]);
+}
+
+#[test]
+fn pixels_alone_never_attach() {
+    let facts = Facts {
+        records: vec![record(1)],
+        images: vec![image(1)],
+        candidates: vec![measured(1, 1, 0.1)],
+        answers: vec![],
+    };
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), [1]);
+}
+
+#[test]
+fn a_person_overrules() {
+    let mut facts = whole();
+    facts.answers = vec![Answer { image: ImageId(1), record: RecordId(1), accepted: false }];
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), Vec::<i64>::new());
+    facts.images.push(image(2));
+    facts.answers.push(Answer { image: ImageId(2), record: RecordId(1), accepted: true });
+    assert_eq!(attached(&facts), [(2, 1, Method::Person)]);
+}
+
+#[test]
+fn the_better_of_two_copies_is_attached() {
+    let mut facts = whole();
+    facts.images = vec![
+        ImageFacts { size: Some((800, 600)), paths: vec![b"a/IMG_0042.jpg".to_vec()], bytes: 1, ..image(1) },
+        ImageFacts { paths: vec![b"b/IMG_0042.jpg".to_vec()], bytes: 2, ..image(2) },
+    ];
+    facts.candidates.push(measured(2, 1, 1.5));
+    let decisions = decide(&facts);
+    assert_eq!(attached(&facts), [(2, 1, Method::Name)]);
+    assert_eq!(decisions[0].grade, Grade::Original);
+    facts.images.pop();
+    assert_eq!(decide(&facts)[0].grade, Grade::Copy);
+}
+
+/// Small worlds in which everything collides: few lengths, names, sizes and contents.
+fn world() -> impl Strategy<Value = Facts> {
+    let records = prop::collection::vec((0u64..3, 0usize..3, 0u8..4, prop::option::of(0u8..6)), 1..4);
+    let images = prop::collection::vec((0u8..6, 0u64..3, 0usize..3, 0u8..4, any::<bool>(), 0u8..3), 1..6);
+    let pairs = prop::collection::vec((0i64..6, 0i64..4, 0u16..120, 0u8..120), 0..12);
+    let answers = prop::collection::vec((0i64..6, 0i64..4, any::<bool>()), 0..3);
+    const SIZES: [(u32, u32); 3] = [(4000, 3000), (3000, 4000), (800, 600)];
+    (records, images, pairs, answers).prop_map(|(records, images, pairs, answers)| {
+        let named = |name: u8| ["IMG_0001.jpg", "IMG_0002.jpg", "logo.png", "old/img_0001.jpg"][usize::from(name)];
+        let mut facts = Facts::default();
+        for (at, (bytes, size, name, digest)) in records.into_iter().enumerate() {
+            facts.records.push(RecordFacts {
+                sha256: digest.filter(|&digest| digest < 3).map(|digest| Digest::of(&[digest])),
+                bytes: Some(bytes),
+                size: Some(SIZES[size]),
+                filename: Some(named(name).to_owned()),
+                ..record(at as i64)
+            });
+        }
+        for (at, (digest, bytes, size, name, truncated, storage)) in images.into_iter().enumerate() {
+            facts.images.push(ImageFacts {
+                digest: Digest::of(&[digest]),
+                bytes,
+                size: Some(SIZES[size]),
+                paths: vec![format!("{at}/{}", named(name)).into_bytes()],
+                truncated: truncated && digest == 5,
+                storage: [Storage::Uncompressed, Storage::Lossless, Storage::Lossy][usize::from(storage)],
+                ..image(at as i64)
+            });
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for (image, record, distance, z) in pairs {
+            if seen.insert((image, record)) {
+                let mut pair = measured(image, record, f32::from(z) / 10.0);
+                pair.distance = Some(distance);
+                facts.candidates.push(pair);
+            }
+        }
+        facts.answers = answers
+            .into_iter()
+            .map(|(image, record, accepted)| Answer { image: ImageId(image), record: RecordId(record), accepted })
+            .collect();
+        facts
+    })
+}
+
+/// What a decision says, without the ids that arrival gave.
+type Said = (String, Vec<Vec<u8>>, Verdict, Option<u32>, String);
+
+fn said(facts: &Facts) -> Vec<Said> {
+    let image = |id: ImageId| facts.images.iter().find(|image| image.id == id).map(|image| image.paths.clone());
+    let record = |id: RecordId| facts.records.iter().find(|r| r.id == id).map(|r| format!("{:?}", (r.bytes, r.size)));
+    let mut all: Vec<_> = decide(facts)
+        .into_iter()
+        .map(|d| {
+            let image = image(d.image).unwrap_or_default();
+            (record(d.record).unwrap_or_default(), image, d.verdict, d.rank, d.reason)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+proptest! {
+    #[test]
+    fn order_does_not_matter(facts in world(), seed in any::<u64>()) {
+        let mut shuffled = facts.clone();
+        let turn = |length: usize| if length == 0 { 0 } else { seed as usize % length };
+        shuffled.records.rotate_left(turn(facts.records.len()));
+        shuffled.images.rotate_left(turn(facts.images.len()));
+        shuffled.candidates.reverse();
+        shuffled.answers.reverse();
+        prop_assert_eq!(decide(&facts), decide(&shuffled));
+    }
+
+    #[test]
+    fn ids_do_not_matter(facts in world()) {
+        let mut renamed = facts.clone();
+        let (image, record) = (|id: ImageId| ImageId(100 - id.0), |id: RecordId| RecordId(100 - id.0));
+        renamed.images.iter_mut().for_each(|i| i.id = image(i.id));
+        renamed.records.iter_mut().for_each(|r| r.id = record(r.id));
+        renamed.candidates.iter_mut().for_each(|c| (c.image, c.record) = (image(c.image), record(c.record)));
+        renamed.answers.iter_mut().for_each(|a| (a.image, a.record) = (image(a.image), record(a.record)));
+        prop_assert_eq!(said(&facts), said(&renamed));
+    }
+
+    #[test]
+    fn a_record_gets_at_most_one_attachment_and_ranks_count_from_one(facts in world()) {
+        let decisions = decide(&facts);
+        for record in &facts.records {
+            let of = |verdict| decisions.iter().filter(move |d| d.record == record.id && d.verdict == verdict);
+            prop_assert!(of(Verdict::Attach).count() <= 1);
+            let ranks: Vec<_> = of(Verdict::Review).map(|d| d.rank).collect();
+            prop_assert_eq!(&ranks, &(1..=ranks.len() as u32).map(Some).collect::<Vec<_>>());
+            prop_assert!(of(Verdict::Attach).count() == 0 || ranks.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_person_is_obeyed(facts in world()) {
+        let decisions = decide(&facts);
+        for answer in &facts.answers {
+            let same = |a: &&Answer| (a.image, a.record) == (answer.image, answer.record);
+            let refused = facts.answers.iter().filter(same).any(|a| !a.accepted);
+            let known = facts.images.iter().any(|i| i.id == answer.image)
+                && facts.records.iter().any(|r| r.id == answer.record);
+            let verdict = decisions
+                .iter()
+                .find(|d| (d.image, d.record) == (answer.image, answer.record))
+                .map(|d| d.verdict);
+            if known && refused {
+                prop_assert_eq!(verdict, Some(Verdict::None));
+            } else if known {
+                let by_person = decisions
+                    .iter()
+                    .any(|d| d.record == answer.record && d.verdict == Verdict::Attach && d.method == Method::Person);
+                prop_assert!(by_person);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unrelated_image_and_record_change_nothing(facts in world()) {
+        let mut more = facts.clone();
+        more.images.push(ImageFacts { bytes: 999_999, size: Some((77, 55)), ..image(50) });
+        let stranger = RecordFacts { bytes: Some(888_888), filename: Some("DSC09999.JPG".into()), ..record(50) };
+        more.records.push(stranger);
+        prop_assert_eq!(decide(&facts), decide(&more));
+    }
+
+    #[test]
+    fn two_contents_with_equal_claims_are_never_attached(z in 0.0f32..6.0) {
+        let mut facts = whole();
+        facts.candidates = vec![measured(1, 1, z), measured(2, 1, z)];
+        facts.images.push(ImageFacts { bytes: 1001, ..image(2) });
+        prop_assert_eq!(attached(&facts), vec![]);
+    }
+}

@@ -1,0 +1,89 @@
+//! What an image is compared with: one customer's records and thumbnails, kept in memory until they change.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::catalogue::{self, Catalogue, ImageToMatch};
+use crate::domain::{CustomerId, Digest, RecordId};
+use crate::matcher::facts::RecordFacts;
+use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
+use crate::matcher::metadata::agreeing_pairs;
+
+/// Customers whose book is kept; another one takes the place of all of them, which costs one more reading.
+const KEPT_MAX: usize = 64;
+
+/// One customer's records, ready to be compared with.
+pub struct Book {
+    /// The state of the records that this is.
+    pub seq: i64,
+    /// Some record carries an MD5.
+    pub wants_md5: bool,
+    records: Vec<RecordFacts>,
+    changed: HashMap<RecordId, i64>,
+    thumbnails: HashMap<RecordId, Vec<Digest>>,
+    index: Index,
+}
+
+impl Book {
+    fn read(catalogue: &Catalogue, customer: CustomerId) -> Result<Self, catalogue::Error> {
+        catalogue.read(|tx| {
+            let records = tx.record_facts(customer, i64::MIN)?;
+            let names = tx.record_names(customer)?;
+            let mut thumbnails: HashMap<RecordId, Vec<Digest>> = HashMap::new();
+            let mut entries = Vec::new();
+            for thumbnail in tx.indexed_thumbnails(customer)? {
+                thumbnails.entry(thumbnail.record).or_default().push(thumbnail.digest);
+                let name = names.get(&thumbnail.record).cloned().unwrap_or_default();
+                entries.push(Entry { name, record: thumbnail.record, fingerprint: thumbnail.fingerprint });
+            }
+            Ok(Book {
+                seq: tx.records_seq(customer)?,
+                wants_md5: records.iter().any(|(_, record)| record.md5.is_some()),
+                changed: records.iter().map(|(seq, record)| (record.id, *seq)).collect(),
+                records: records.into_iter().map(|(_, record)| record).collect(),
+                thumbnails,
+                index: Index::new(entries),
+            })
+        })
+    }
+
+    /// The records within reach of an image, with their fingerprint distance where that is what brought them near.
+    pub fn reach(&self, image: &ImageToMatch) -> BTreeMap<RecordId, Option<u16>> {
+        let agreeing = agreeing_pairs(&self.records, std::slice::from_ref(&image.facts));
+        let mut reach: BTreeMap<_, _> = agreeing.into_iter().map(|(_, record)| (record, None)).collect();
+        let near = self.index.nearest(&image.views, RADIUS, NEAREST_MAX);
+        reach.extend(near.into_iter().map(|near| (near.record, Some(near.distance))));
+        reach
+    }
+
+    /// When a record changed last, on the scale of `seq`.
+    pub fn changed(&self, record: RecordId) -> i64 {
+        self.changed.get(&record).copied().unwrap_or(i64::MAX)
+    }
+
+    /// The files of a record's thumbnails.
+    pub fn thumbnails(&self, record: RecordId) -> &[Digest] {
+        self.thumbnails.get(&record).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The books in use.
+#[derive(Default)]
+pub struct Books(Mutex<HashMap<CustomerId, Arc<Book>>>);
+
+impl Books {
+    /// A customer's book as of now.
+    pub fn of(&self, catalogue: &Catalogue, customer: CustomerId) -> Result<Arc<Book>, catalogue::Error> {
+        let seq = catalogue.read(|tx| tx.records_seq(customer))?;
+        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(book) = books.get(&customer).filter(|book| book.seq == seq) {
+            return Ok(book.clone());
+        }
+        let book = Arc::new(Book::read(catalogue, customer)?);
+        if books.len() >= KEPT_MAX {
+            books.clear();
+        }
+        books.insert(customer, book.clone());
+        Ok(book)
+    }
+}

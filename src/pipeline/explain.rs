@@ -1,0 +1,95 @@
+//! What a file would match, and why; changes nothing.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use crate::domain::{CustomerId, Digest, ImageId, RecordId};
+use crate::matcher::facts::ImageFacts;
+use crate::matcher::verdict::{Decision, decide};
+use crate::store;
+
+use super::{Error, Pipeline, first_image, identify, look, md5_of, measure};
+use crate::catalogue::ImageToMatch;
+
+/// The image that stands for the file in question; no row ever has this id.
+const IN_QUESTION: ImageId = ImageId(i64::MAX);
+
+/// What is known of a file and what the rule would make of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its kind, in words.
+    pub kind: String,
+    /// Pixels as a person should see it.
+    pub size: Option<(u32, u32)>,
+    /// Why no picture could be read from it.
+    pub problem: Option<String>,
+    /// What the rule would make of it beside everything that was received, best first.
+    pub decisions: Vec<Decision>,
+    /// The records' names, as the shop spells them.
+    pub names: BTreeMap<RecordId, String>,
+}
+
+/// Explains what `file`, uploaded by `customer` under `path`, would match.
+///
+/// # Errors
+/// When the catalogue, a store or the children fail, or `file` cannot be read.
+pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &File) -> Result<Explanation, Error> {
+    let reading = |source| store::Error::Io {
+        doing: "read",
+        path: std::path::PathBuf::from(String::from_utf8_lossy(path).into_owned()),
+        source,
+    };
+    let again = || file.try_clone().map_err(reading);
+    let (digest, bytes) = store::digest_of(rewound(again()?).map_err(reading)?).map_err(reading)?;
+    let kind = identify(file).map_err(reading)?;
+    let seen = look(pipeline, again()?)?;
+    let found = first_image(kind, seen.as_ref().ok());
+    let book = pipeline.books.of(&pipeline.catalogue, customer)?;
+    let md5 = match book.wants_md5 {
+        true => Some(md5_of(rewound(again()?).map_err(reading)?).map_err(reading)?),
+        false => None,
+    };
+    let image = ImageToMatch {
+        customer,
+        facts: ImageFacts {
+            id: IN_QUESTION,
+            digest,
+            md5,
+            bytes,
+            page: 1,
+            size: found.size,
+            paths: vec![path.to_vec()],
+            truncated: found.truncated,
+            storage: found.storage,
+        },
+        views: seen.as_ref().map(|seen| seen.views.clone()).unwrap_or_default(),
+        matched_seq: 0,
+    };
+    let reach = book.reach(&image);
+    let candidates = measure(pipeline, &book, &image, || Ok(again()?), reach, BTreeMap::new())?;
+    let (mut facts, names) = pipeline.catalogue.read::<_, crate::catalogue::Error>(|tx| {
+        Ok((tx.customer_facts(customer)?.facts, tx.record_names(customer)?))
+    })?;
+    facts.images.push(image.facts);
+    facts.candidates.extend(candidates);
+    let mut decisions: Vec<_> = decide(&facts).into_iter().filter(|decision| decision.image == IN_QUESTION).collect();
+    decisions.sort_by(|a, b| {
+        let residual = |decision: &Decision| decision.residual.unwrap_or(f32::INFINITY);
+        a.verdict.cmp(&b.verdict).then(a.method.cmp(&b.method)).then(residual(a).total_cmp(&residual(b)))
+    });
+    Ok(Explanation {
+        digest,
+        kind: kind.plain().to_owned(),
+        size: found.size,
+        problem: seen.err().map(|problem| problem.to_string()),
+        decisions,
+        names: names.into_iter().collect(),
+    })
+}
+
+fn rewound(mut file: File) -> std::io::Result<File> {
+    std::io::Seek::rewind(&mut file)?;
+    Ok(file)
+}

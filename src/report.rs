@@ -1,1 +1,0 @@
-//! What came back, what is missing, and why.

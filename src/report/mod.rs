@@ -1,0 +1,17 @@
+//! What came back, what is missing, and why: the reports that command line, pages and files show.
+//!
+//! Each report is one function from a consistent state of the catalogue to a [`Sheet`]. The order of rows is decided here,
+//! by bytes, so that two engines and two runs agree. Nothing is decided here about a picture.
+
+mod customers;
+mod files;
+mod matches;
+mod missing;
+mod sheet;
+pub mod text;
+
+pub use customers::customers;
+pub use files::{files, unmatched};
+pub use matches::{matches, review};
+pub use missing::missing;
+pub use sheet::{Cell, Format, Sheet};

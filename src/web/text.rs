@@ -1,0 +1,65 @@
+//! Numbers and names as people read them.
+
+/// A number with thin spaces between its thousands.
+pub(super) fn number(count: i64) -> String {
+    let digits = count.unsigned_abs().to_string();
+    let mut text = String::from(if count < 0 { "−" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number with the word that goes with it.
+pub(super) fn counted(count: i64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// A size in bytes, to about two digits, in powers of 1,000 as file managers and cameras count.
+pub(super) fn size(bytes: i64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["bytes", "kB", "MB", "GB", "TB"] {
+        if value < 999.5 || unit == "TB" {
+            let decimals = usize::from(value < 9.95 && unit != "bytes");
+            return format!("{value:.decimals$} {unit}");
+        }
+        value /= 1000.0;
+    }
+    unreachable!("the last unit returns")
+}
+
+/// A picture's size in pixels, when both are known.
+pub(super) fn pixels(width: Option<i64>, height: Option<i64>) -> Option<String> {
+    Some(format!("{} × {}", width?, height?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(999), "999");
+        assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(counted(1, "file", "files"), "1 file");
+        assert_eq!(counted(2, "file", "files"), "2 files");
+    }
+
+    #[test]
+    fn sizes_keep_two_digits() {
+        for (bytes, text) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (9_960, "10 kB"),
+            (999_600, "1.0 MB"),
+            (4_600_000, "4.6 MB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}
