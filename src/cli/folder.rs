@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::catalogue::{self, Catalogue};
 
+/// Looks into the list of locks before a missing one is believed.
+const LOOKS: usize = 5;
+
 /// The catalogue's name in the data folder.
 const CATALOGUE: &str = "catalogue.sqlite";
 
@@ -61,12 +64,19 @@ pub fn open_or_make(data: &Path) -> Result<Catalogue, Error> {
 }
 
 /// Whether a server works on the data folder; nothing where the system does not tell. Its lock is looked up in the list of
-/// locks, not tried, since a try would stand in the way of a server that starts at that moment.
+/// locks, not tried, since a try would stand in the way of a server that starts at that moment. The list changes while it
+/// is read, and may then lack a line, so only several looks in a row say no.
 pub fn is_served(data: &Path) -> Option<bool> {
     let Ok(lock) = fs::metadata(data.join("serve.lock")) else { return Some(false) };
-    let locks = fs::read_to_string("/proc/locks").ok()?;
     let inode = format!(":{}", lock.ino());
-    Some(locks.lines().any(|line| line.contains("FLOCK") && line.split_whitespace().any(|word| word.ends_with(&inode))))
+    for _ in 0..LOOKS {
+        let locks = fs::read_to_string("/proc/locks").ok()?;
+        let is_ours = |line: &str| line.split_whitespace().any(|word| word.ends_with(&inode));
+        if locks.lines().any(|line| line.contains("FLOCK") && is_ours(line)) {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Opens the catalogue of the data folder `data`.
