@@ -77,12 +77,12 @@ fn image_facts(row: &super::Row<'_>) -> Result<ImageFacts, Error> {
 
 /// A candidate as it was measured. Evidence that cannot be read counts as none, so that it proves nothing.
 fn candidate_facts(row: super::Row<'_>) -> Result<CandidateFacts, Error> {
-    Ok(CandidateFacts {
-        image: ImageId(row.get(0)?),
-        record: RecordId(row.get(1)?),
-        distance: row.get(2)?,
-        residuals: serde_json::from_str::<Vec<Residual>>(&row.get::<String>(3)?).unwrap_or_default(),
-    })
+    let (image, record) = (ImageId(row.get(0)?), RecordId(row.get(1)?));
+    let residuals = serde_json::from_str::<Vec<Residual>>(&row.get::<String>(3)?).unwrap_or_else(|error| {
+        tracing::error!(%image, %record, "the evidence of this candidate cannot be read and counts as none: {error}");
+        Vec::new()
+    });
+    Ok(CandidateFacts { image, record, distance: row.get(2)?, residuals })
 }
 
 impl Tx<'_> {
