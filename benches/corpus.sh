@@ -26,7 +26,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-"$python" "$corpus/make_case.py" --images "$corpus/images" --out "$work/case" "$@"
+# Decoders of the case maker talk a lot about damaged pictures; what they say matters only when it fails.
+"$python" "$corpus/make_case.py" --images "$corpus/images" --out "$work/case" "$@" 2>"$work/making" || { cat "$work/making" >&2; exit 1; }
 export REUNITE_DATA=$work/data
 "$REUNITE" init 2>/dev/null
 "$REUNITE" import "$work/case/records.csv" --thumbs "$work/case" --map record=record_id,thumbnail=thumb

@@ -2,11 +2,15 @@
 //!
 //! One word stands for one thing in code, schema, pages and messages; ARCHITECTURE.md lists them.
 
+mod civil;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+
+pub use civil::Civil;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -3,9 +3,9 @@
 //! Customers upload everything they think may be relevant; reunite keeps every byte it acknowledged, finds the record
 //! each picture belongs to by its surviving thumbnail, and puts the original back, never a wrong one.
 //!
-//! The modules below stand in reading order. Arrows point down only: `decode`, `fingerprint` and `matcher` know no
-//! sockets, SQL, paths or settings; `endpoint` never matches; `web` never touches the spool; only `store` spells object
-//! keys; only `catalogue` holds SQL.
+//! The modules below stand in reading order, and arrows point down, but for the few that ARCHITECTURE.md names with their
+//! reasons. `decode`, `fingerprint` and `matcher` know no sockets, SQL, paths or settings; `endpoint` never matches; `web`
+//! never touches the spool; only `store` spells object keys; only `catalogue` holds SQL.
 
 pub mod cli;
 pub mod config;

@@ -136,12 +136,7 @@ impl Tx<'_> {
         name: &[u8],
         mtime: Micros,
     ) -> Result<EntryId, Error> {
-        let id = self.next_id("entries")?;
-        self.execute(
-            "INSERT INTO entries (id, customer, parent, name, directory, mtime) VALUES (?1, ?2, ?3, ?4, 1, ?5)",
-            (id, customer.0, parent.0, name, mtime.0),
-        )?;
-        Ok(EntryId(id))
+        self.entry_add(customer, parent, name, true, mtime)
     }
 
     /// Adds a file without content to the tree; [`Tx::entry_show`] says what it stands for.
@@ -155,10 +150,21 @@ impl Tx<'_> {
         name: &[u8],
         mtime: Micros,
     ) -> Result<EntryId, Error> {
+        self.entry_add(customer, parent, name, false, mtime)
+    }
+
+    fn entry_add(
+        &self,
+        customer: CustomerId,
+        parent: EntryId,
+        name: &[u8],
+        directory: bool,
+        mtime: Micros,
+    ) -> Result<EntryId, Error> {
         let id = self.next_id("entries")?;
         self.execute(
-            "INSERT INTO entries (id, customer, parent, name, directory, mtime) VALUES (?1, ?2, ?3, ?4, 0, ?5)",
-            (id, customer.0, parent.0, name, mtime.0),
+            "INSERT INTO entries (id, customer, parent, name, directory, mtime) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            (id, customer.0, parent.0, name, directory, mtime.0),
         )?;
         Ok(EntryId(id))
     }

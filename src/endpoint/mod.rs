@@ -8,6 +8,7 @@ pub mod folder;
 pub mod ftp;
 pub mod limits;
 pub mod login;
+mod ls;
 pub mod sftp;
 pub mod tls;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::Micros;
+use crate::domain::{Civil, Micros};
 
 /// `bytes` as text that a terminal or page can show without being fooled: control characters, bytes that are no UTF-8 and
 /// characters that turn the direction of writing appear as `\x..`, byte by byte.
@@ -38,23 +38,8 @@ fn is_hidden(character: char) -> bool {
 
 /// A moment as RFC 3339 in UTC, in whole seconds.
 pub fn moment(at: Micros) -> String {
-    let seconds = at.seconds();
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of a day counted from 1970-01-01. Howard Hinnant's `civil_from_days`
-/// (howardhinnant.github.io/date_algorithms.html): years begin in March, so that the leap day comes last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
+    let Civil { year, month, day, hour, minute, second } = at.into();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// How long something lasts, in the two largest units: `3 min 5 s`.

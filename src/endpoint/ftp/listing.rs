@@ -1,8 +1,9 @@
 //! Directory entries as the lines of LIST, NLST and MLSD. Pure. Times are UTC.
 
-use super::date::{ls_date, stamp};
+use super::date::stamp;
 use super::reply::one_line;
 use crate::domain::Micros;
+use crate::endpoint::ls;
 use crate::tree::Entry;
 
 /// Which facts of RFC 3659 a client wants to see in MLSD and MLST.
@@ -75,10 +76,7 @@ pub(super) enum Form {
 pub(super) fn push_line(lines: &mut Vec<u8>, form: Form, entry: &Entry, name: &[u8], now: Micros) {
     match form {
         Form::Long => {
-            let mode = if entry.directory { "drwxr-xr-x" } else { "-rw-r--r--" };
-            let date = ls_date(entry.mtime, now);
-            let size = if entry.directory { 4096 } else { entry.size };
-            lines.extend_from_slice(format!("{mode}   1 customer customer {size:>12} {date} ").as_bytes());
+            lines.extend_from_slice(ls::line(entry.directory, entry.size, entry.mtime, now).as_bytes());
         }
         Form::Names => {}
         Form::Facts(facts) => lines.extend_from_slice(facts.of(entry).as_bytes()),

@@ -6,12 +6,12 @@ use std::os::unix::fs::FileExt as _;
 
 use super::failure::Failure;
 use super::files::{Files, Open, done};
-use super::longname::longname;
 use super::protocol::{
     Attributes, DATA_MAX, Extended, Name, OpenFlags, PACKET_MAX, Reply, Request, StatusCode, Statvfs, put_data,
 };
 use super::transfer::Transfer;
 use crate::domain::Micros;
+use crate::endpoint::ls;
 use crate::tree::{Entry, NAME_BYTES_MAX, TreeError, TreePath};
 
 /// Bytes of names in one answer: what every client takes, by section 3 of the draft.
@@ -155,8 +155,9 @@ impl Files {
         let (mut names, mut bytes, now) = (Vec::new(), 0, Micros::now());
         while bytes < NAMES_BYTES {
             let Some(entry) = entries.next() else { break };
-            let line = longname(&entry.name, entry.directory, entry.size, entry.mtime, now);
-            let name = Name { attributes: attributes_of(&entry), name: entry.name, longname: line };
+            let mut longname = ls::line(entry.directory, entry.size, entry.mtime, now).into_bytes();
+            longname.extend_from_slice(&entry.name);
+            let name = Name { attributes: attributes_of(&entry), name: entry.name, longname };
             bytes += name.wire_len();
             names.push(name);
         }

@@ -12,7 +12,6 @@ mod failure;
 mod files;
 pub mod host_key;
 mod intake;
-mod longname;
 pub mod protocol;
 mod scp;
 mod session;
