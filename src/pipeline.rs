@@ -261,7 +261,10 @@ fn measure(
         let measured = match pipeline.children.verify(file()?, &thumbnails) {
             Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
             // It could be read a moment ago and is too much now: nothing was measured, so nothing is proven by pixels.
-            Err(_) => Vec::new(),
+            Err(unreadable) => {
+                tracing::warn!(image = %image.facts.id, "its pixels could not be compared: {unreadable}");
+                Vec::new()
+            }
             Ok(measured) => measured,
         };
         for ((record, _), residual) in pairs.into_iter().zip(measured) {

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
@@ -29,7 +30,7 @@ use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
 use crate::pipeline::{self, Pipeline};
 use crate::spool::{self, Spool};
-use crate::store::{Blobs, Originals};
+use crate::store::{self, Blobs, Originals};
 use crate::tree::TreeError;
 use crate::web::{self, WebContext};
 
@@ -71,6 +72,9 @@ pub enum Error {
     /// The spool failed.
     #[error(transparent)]
     Spool(#[from] TreeError),
+    /// A store's folder cannot be taken into use.
+    #[error(transparent)]
+    Store(#[from] store::Error),
     /// What was begun before cannot be finished.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
@@ -131,7 +135,7 @@ impl House {
         make_private(data)?;
         let Some(lock) = Lock::take(data)? else { return Ok(None) };
         let catalogue = Arc::new(Catalogue::open(&data.join("catalogue.sqlite"))?);
-        let blobs = Blobs::new(data.join("blobs"));
+        let (blobs, _) = stores(config);
         let spool_folder = data.join("spool");
         let settings = spool::Settings {
             min_free: config.receive.min_free_bytes,
@@ -142,8 +146,26 @@ impl House {
         let (spool, recovered) = Spool::open(&spool_folder, Arc::clone(&catalogue), blobs.clone(), settings)?;
         tracing::info!(?recovered, "the spool is open");
         let pipeline = pipeline_over(config, Arc::clone(&catalogue))?;
+        adopt_stores(&pipeline)?;
         Ok(Some(House { catalogue, spool, pipeline: Arc::new(pipeline), _lock: lock }))
     }
+}
+
+/// Takes store folders into use in which nothing can be missing yet. Later, an absent one is a disk that is away.
+fn adopt_stores(pipeline: &Pipeline) -> Result<(), Error> {
+    let (blobs, originals) = pipeline
+        .catalogue
+        .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.has_blobs()?, tx.has_attachments()?)) })?;
+    if !blobs {
+        pipeline.blobs.adopt()?;
+    }
+    if !originals {
+        pipeline.originals.adopt()?;
+    }
+    for away in [pipeline.blobs.require(), pipeline.originals.require()].into_iter().filter_map(Result::err) {
+        tracing::error!("{away}");
+    }
+    Ok(())
 }
 
 /// A pipeline for a data folder whose lock somebody else may hold: good for explaining, not for running.
@@ -151,8 +173,7 @@ impl House {
 /// # Errors
 /// When the decode children cannot be started.
 pub fn pipeline_over(config: &Config, catalogue: Arc<Catalogue>) -> Result<Pipeline, Error> {
-    let (file_mode, folder_mode) = config.originals_modes();
-    let originals = Originals::new(config.originals_folder(), file_mode, folder_mode);
+    let (blobs, originals) = stores(config);
     let mut settings = children::Settings::for_this_machine()
         .map_err(|error| Error::Start(format!("the program cannot find itself: {error}")))?;
     if let Some(threads) = NonZeroUsize::new(config.decode.threads) {
@@ -162,8 +183,14 @@ pub fn pipeline_over(config: &Config, catalogue: Arc<Catalogue>) -> Result<Pipel
     settings.job_time_max = Duration::from_secs(config.decode.seconds);
     settings.limits.pixels_max = config.decode.pixels_max;
     let children = children::Pool::start(settings).map_err(|error| Error::Start(error.to_string()))?;
-    let data = &config.data;
-    Ok(Pipeline::new(catalogue, data.join("spool"), Blobs::new(data.join("blobs")), originals, children, config))
+    Ok(Pipeline::new(catalogue, config.data.join("spool"), blobs, originals, children, config))
+}
+
+/// The two stores that `config` names; whether they are there is another question.
+pub fn stores(config: &Config) -> (Blobs, Originals) {
+    let (file_mode, folder_mode) = config.originals_modes();
+    let originals = Originals::new(config.originals_folder(), file_mode, folder_mode);
+    (Blobs::new(config.data.join("blobs")), originals)
 }
 
 /// Serves until a signal asks for the end. Prints `ready` with the addresses on standard output once all listen.
@@ -242,10 +269,12 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
             give_up_old_partials(&house.spool, stopping.clone()),
         )
     };
+    // Whoever reads that all listen may ask for the end at once.
+    let ending = Ending::listen()?;
     eprintln!("pages: http://{web}/?token={token}");
     println!("ready ftp={ftp} sftp={sftp} web={web}");
-    // Without its listener for signals the server runs on: it is never the first to end.
-    let (((), (), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(stop));
+    // The listener for signals is never the first to end: without a signal the server runs on.
+    let (((), (), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)
 }
 
@@ -274,32 +303,36 @@ fn sftp_settings(config: &Config) -> SftpSettings {
     }
 }
 
+/// The signals that ask for the end, from the moment it is made: one that comes earlier ends the process as any other's.
+struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ending {
+    fn listen() -> Result<Self, Error> {
+        let on = |kind| signal(kind).map_err(|error| Error::Start(format!("signals cannot be received: {error}")));
+        Ok(Ending { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// The first signal drains, the second ends at once.
-async fn stop_on_signal(stop: watch::Sender<bool>) {
-    signal().await;
+async fn stop_on_signal(mut ending: Ending, stop: watch::Sender<bool>) {
+    ending.asked().await;
     tracing::info!("stopping: running transfers may end");
     // Every receiver lives as long as the endpoints, which this call outlives only when they have ended already.
     stop.send_replace(true);
-    tokio::spawn(async {
-        signal().await;
+    tokio::spawn(async move {
+        ending.asked().await;
         std::process::exit(1);
     });
-}
-
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!("signals cannot be received, only SIGKILL ends this process: {error}");
-            std::future::pending().await
-        }
-    }
 }
 
 async fn give_up_old_partials(spool: &Arc<Spool>, mut stopping: watch::Receiver<bool>) {

@@ -198,6 +198,14 @@ impl Tx<'_> {
         )
     }
 
+    /// Whether anything was ever put back, or was about to be.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn has_attachments(&self) -> Result<bool, Error> {
+        Ok(self.first("SELECT 1 FROM attachments LIMIT 1", [], |_| Ok(()))?.is_some())
+    }
+
     /// One link.
     ///
     /// # Errors

@@ -59,6 +59,14 @@ impl Tx<'_> {
         Ok(BlobId(id))
     }
 
+    /// Whether any blob was ever stored.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn has_blobs(&self) -> Result<bool, Error> {
+        Ok(self.first("SELECT 1 FROM blobs LIMIT 1", [], |_| Ok(()))?.is_some())
+    }
+
     /// A blob by its id.
     ///
     /// # Errors

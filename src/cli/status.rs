@@ -6,8 +6,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Outcome, folder, wait};
-use crate::catalogue::{CustomerRow, Undecided};
+use crate::catalogue::{Catalogue, CustomerRow, Undecided};
+use crate::config::Config;
 use crate::report::text::moment;
+use crate::{serve, store};
 
 /// Arguments of `reunite status`.
 #[derive(Debug, clap::Args)]
@@ -28,6 +30,14 @@ struct Status {
     records: Records,
     uploads: Uploads,
     undecided: Open,
+    stores: Stores,
+}
+
+/// null for a store that is there, else what keeps it from being used.
+#[derive(Debug, Serialize)]
+struct Stores {
+    blobs: Option<String>,
+    originals: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,7 +75,8 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let catalogue = folder::open(data)?;
     let (customers, undecided) = catalogue
         .read(|tx| -> Result<_, crate::catalogue::Error> { Ok((tx.report_customers(None)?, tx.undecided(None)?)) })?;
-    let status = status(data, &customers, &undecided);
+    let stores = stores(&catalogue, data)?;
+    let status = status(data, &customers, &undecided, stores);
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
@@ -75,7 +86,16 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided) -> Status {
+/// What keeps the stores from being used. One in which nothing was ever put need not be there yet.
+fn stores(catalogue: &Catalogue, data: &Path) -> anyhow::Result<Stores> {
+    let (has_blobs, has_attachments) =
+        catalogue.read(|tx| -> Result<_, crate::catalogue::Error> { Ok((tx.has_blobs()?, tx.has_attachments()?)) })?;
+    let (blobs, originals) = serve::stores(&Config::load(data)?);
+    let away = |used: bool, there: Result<(), store::Error>| there.err().filter(|_| used).map(|away| away.to_string());
+    Ok(Stores { blobs: away(has_blobs, blobs.require()), originals: away(has_attachments, originals.require()) })
+}
+
+fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, stores: Stores) -> Status {
     let sum = |of: fn(&CustomerRow) -> i64| customers.iter().map(of).sum();
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -107,6 +127,7 @@ fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided) -> Stat
             held: undecided.held,
             held_until: undecided.held_until.map(moment),
         },
+        stores,
     }
 }
 
@@ -135,6 +156,9 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
     );
     if undecided.held > 0 {
         text += &format!("           {}\n", wait::held(undecided));
+    }
+    for away in [&status.stores.blobs, &status.stores.originals].into_iter().flatten() {
+        text += &format!("look at    {away}\n");
     }
     for (number, what) in [
         (records.review, "records wait for a person: `reunite review list`"),

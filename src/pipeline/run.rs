@@ -19,6 +19,12 @@ const POLL: Duration = Duration::from_millis(250);
 /// While a customer still has work, the rule speaks again only after so many times the time it took last.
 const SETTLE_PAUSE_FACTOR: u32 = 10;
 
+/// The pause after the rule could not speak for a customer, because a store is away for instance; it doubles each time...
+const SETTLE_RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// ... up to this.
+const SETTLE_RETRY_MAX: Duration = Duration::from_secs(30);
+
 /// Times that work is tried on which the program itself fails, before its upload is put aside as failed.
 const ATTEMPTS_MAX: i64 = 5;
 
@@ -191,9 +197,9 @@ fn note_failure(shared: &Shared, piece: Work, failure: Failure) -> Result<(), Er
 }
 
 fn settle_customers(shared: &Shared) {
-    let mut not_before: HashMap<CustomerId, Instant> = HashMap::new();
+    let mut turns: HashMap<CustomerId, Turn> = HashMap::new();
     while !shared.stopping() {
-        match settle_due(shared, &mut not_before) {
+        match settle_due(shared, &mut turns) {
             Ok(settled) if settled > 0 => shared.changed.notify_all(),
             Ok(_) if shared.until_idle && nothing_left(shared) => {
                 shared.stop.store(true, Ordering::SeqCst);
@@ -208,18 +214,42 @@ fn settle_customers(shared: &Shared) {
     }
 }
 
-/// Lets the rule speak for every customer whose turn it is; returns for how many.
-fn settle_due(shared: &Shared, not_before: &mut HashMap<CustomerId, Instant>) -> Result<usize, Error> {
+/// When the rule speaks for a customer again.
+enum Turn {
+    /// Not before this, unless nothing of the customer's is under way.
+    Early(Instant),
+    /// Not before this, since it failed; the next pause after one more failure.
+    Failed(Instant, Duration),
+}
+
+/// Lets the rule speak for every customer whose turn it is; returns for how many. One whose originals cannot be put back
+/// now keeps nobody else waiting.
+fn settle_due(shared: &Shared, turns: &mut HashMap<CustomerId, Turn>) -> Result<usize, Error> {
     let mut settled = 0;
     for (customer, mark) in shared.pipeline.catalogue.read(|tx| tx.dirty_customers())? {
-        let early = not_before.get(&customer).is_some_and(|at| Instant::now() < *at);
-        if shared.stopping() || early && shared.backlog().is_busy_with(customer) {
+        let due = match turns.get(&customer) {
+            Some(Turn::Early(at)) => Instant::now() >= *at || !shared.backlog().is_busy_with(customer),
+            Some(Turn::Failed(at, _)) => Instant::now() >= *at,
+            None => true,
+        };
+        if shared.stopping() || !due {
             continue;
         }
         let began = Instant::now();
-        settle(&shared.pipeline, customer, mark)?;
-        not_before.insert(customer, Instant::now() + (began.elapsed() * SETTLE_PAUSE_FACTOR).max(POLL));
-        settled += 1;
+        match settle(&shared.pipeline, customer, mark) {
+            Ok(()) => {
+                settled += 1;
+                turns.insert(customer, Turn::Early(Instant::now() + (began.elapsed() * SETTLE_PAUSE_FACTOR).max(POLL)));
+            }
+            Err(error) => {
+                tracing::error!(%customer, "cannot decide now: {error}");
+                let pause = match turns.get(&customer) {
+                    Some(Turn::Failed(_, pause)) => (*pause * 2).min(SETTLE_RETRY_MAX),
+                    _ => SETTLE_RETRY_FIRST,
+                };
+                turns.insert(customer, Turn::Failed(Instant::now() + pause, pause));
+            }
+        }
     }
     Ok(settled)
 }

@@ -105,6 +105,7 @@ impl Scratch {
 pub(crate) fn open(folder: &Path, settings: Settings) -> (Arc<Catalogue>, Arc<Spool>, Recovered) {
     let catalogue = Arc::new(Catalogue::open(&folder.join("catalogue.sqlite")).unwrap());
     let blobs = Blobs::new(folder.join("blobs"));
+    blobs.adopt().unwrap();
     let (spool, recovered) = Spool::open(&folder.join("spool"), catalogue.clone(), blobs, settings).unwrap();
     (catalogue, spool, recovered)
 }

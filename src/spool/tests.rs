@@ -104,6 +104,7 @@ fn a_file_in_the_blob_store_can_be_read_and_resumed() {
     let upload = scratch.put("a.jpg", b"01234").unwrap();
     let row = scratch.upload(upload);
     let blobs = Blobs::new(scratch.folder().join("blobs"));
+    blobs.adopt().unwrap();
     blobs.take(ALICE, row.sha256, &scratch.folder().join("spool").join(row.spool_file.unwrap())).unwrap();
     assert_eq!(scratch.get("a.jpg"), b"01234", "moved, and the catalogue has not heard of it yet");
     scratch.sql("UPDATE uploads SET spool_file = NULL, state = 'stored'");

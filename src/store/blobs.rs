@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::{digest_of, make_folder, sync_folder};
-use super::{Error, at};
+use super::{Error, at, presence};
 use crate::domain::{CustomerId, Digest};
 
 /// Nobody but the service reads what customers sent.
@@ -18,9 +18,25 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// The blob store in `folder`, which is made when the first blob comes.
+    /// The blob store in `folder`.
     pub fn new(folder: PathBuf) -> Self {
         Blobs { folder }
+    }
+
+    /// Takes the folder into use; for a data folder that has no blob yet.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn adopt(&self) -> Result<(), Error> {
+        presence::adopt(&self.folder, FOLDER_MODE)
+    }
+
+    /// Whether the store is there.
+    ///
+    /// # Errors
+    /// [`Error::Away`] while it is not.
+    pub fn require(&self) -> Result<(), Error> {
+        presence::require(&self.folder)
     }
 
     /// Takes the finished file `spooled` over as a blob; a second file with the same bytes is dropped, since the first
@@ -29,6 +45,7 @@ impl Blobs {
     /// # Errors
     /// When the file system refuses, or the spooled bytes are no longer those that were received.
     pub fn take(&self, customer: CustomerId, digest: Digest, spooled: &Path) -> Result<(), Error> {
+        self.require()?;
         let blob = self.path(customer, digest);
         let file = match File::open(spooled) {
             // A crash after the rename and before the catalogue heard of it: the blob is already there.
@@ -53,6 +70,7 @@ impl Blobs {
     /// # Errors
     /// When it is absent or cannot be read.
     pub fn open(&self, customer: CustomerId, digest: Digest) -> Result<File, Error> {
+        self.require()?;
         let path = self.path(customer, digest);
         File::open(&path).map_err(at("open the blob", &path))
     }
@@ -72,6 +90,7 @@ mod tests {
     fn the_same_bytes_twice_are_one_blob() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
         for name in ["first", "second"] {
             let spooled = folder.path().join(name);
             std::fs::write(&spooled, b"picture").unwrap();
@@ -87,6 +106,7 @@ mod tests {
     fn damaged_bytes_are_not_stored() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
         let spooled = folder.path().join("spooled");
         std::fs::write(&spooled, b"picturE").unwrap();
         let result = blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled);
@@ -98,9 +118,34 @@ mod tests {
     fn a_move_that_was_not_noted_is_found_again() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
         let spooled = folder.path().join("spooled");
         std::fs::write(&spooled, b"picture").unwrap();
         blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
         blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_its_marker_is_away_and_not_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
+        let spooled = folder.path().join("spooled");
+        std::fs::write(&spooled, b"picture").unwrap();
+        blobs.take(CustomerId(1), Digest::of(b"picture"), &spooled).unwrap();
+        std::fs::rename(folder.path().join("blobs"), folder.path().join("unmounted")).unwrap();
+        std::fs::create_dir(folder.path().join("blobs")).unwrap();
+
+        let away = blobs.open(CustomerId(1), Digest::of(b"picture")).unwrap_err();
+        assert!(matches!(away, Error::Away { .. }) && away.is_transient() && !away.is_not_found(), "{away}");
+        std::fs::write(&spooled, b"another").unwrap();
+        let away = blobs.take(CustomerId(1), Digest::of(b"another"), &spooled).unwrap_err();
+        assert!(matches!(away, Error::Away { .. }), "{away}");
+        assert!(spooled.exists(), "what was received stays where it is");
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("blobs")).unwrap().count(),
+            0,
+            "nothing goes onto the wrong disk"
+        );
     }
 }

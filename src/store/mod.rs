@@ -7,6 +7,7 @@
 mod blobs;
 mod durable;
 mod originals;
+mod presence;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +31,18 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The store's folder, or the marker in it, is not there.
+    #[error(
+        "the store `{folder}` is away ({source}); mount it again. If it is meant to begin anew, make the empty file `{marker}` in it"
+    )]
+    Away {
+        /// The store's folder.
+        folder: PathBuf,
+        /// The file that tells it from a folder whose disk is not mounted.
+        marker: &'static str,
+        /// What the system said about the marker.
+        source: io::Error,
+    },
     /// Bytes came back from the disk other than they went there.
     #[error("`{path}` holds the bytes {found}, expected {expected}; check the disk")]
     Damaged {
@@ -47,6 +60,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Io { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Error::Away { .. } => true,
             Error::Damaged { .. } => false,
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::durable::{copy_verified, digest_of, make_folder, sync_folder};
-use super::{Error, at};
+use super::{Error, at, presence};
 use crate::domain::{AttachmentId, Digest};
 
 /// Prefix of files that are being written; no key may begin a name with it.
@@ -111,6 +111,22 @@ impl Originals {
         Originals { folder, file_mode, folder_mode }
     }
 
+    /// Takes the folder into use; for a data folder from which nothing was put back yet.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn adopt(&self) -> Result<(), Error> {
+        presence::adopt(&self.folder, self.folder_mode)
+    }
+
+    /// Whether the store is there.
+    ///
+    /// # Errors
+    /// [`Error::Away`] while it is not.
+    pub fn require(&self) -> Result<(), Error> {
+        presence::require(&self.folder)
+    }
+
     /// The file under `key`.
     pub fn path(&self, key: &ObjectKey) -> PathBuf {
         self.folder.join(&key.0)
@@ -121,6 +137,7 @@ impl Originals {
     /// # Errors
     /// When it cannot be found out.
     pub fn holds(&self, key: &ObjectKey) -> Result<Holds, Error> {
+        self.require()?;
         let path = self.path(key);
         match path.symlink_metadata() {
             Ok(found) if found.is_file() => {
@@ -238,6 +255,7 @@ mod tests {
     fn scratch() -> (tempfile::TempDir, Originals, ObjectKey) {
         let folder = tempfile::tempdir().unwrap();
         let originals = Originals::new(folder.path().join("originals"), 0o640, 0o750);
+        originals.adopt().unwrap();
         (folder, originals, ObjectKey::parse("C1/R1.jpg").unwrap())
     }
 
@@ -272,6 +290,21 @@ mod tests {
         assert_eq!(put, Put::Occupied(Holds::Bytes(Digest::of(b"theirs"))));
         assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    fn a_folder_without_its_marker_is_away_and_not_empty() {
+        let (folder, originals, key) = scratch();
+        std::fs::remove_file(folder.path().join("originals").join(presence::MARKER)).unwrap();
+        let put = originals.put(&key, &blob(&folder, b"ours"), Digest::of(b"ours"), None, AttachmentId(1));
+        assert!(matches!(put, Err(Error::Away { .. })), "{put:?}");
+        assert!(
+            matches!(originals.remove(&key, Digest::of(b"ours")), Err(Error::Away { .. })),
+            "gone is another thing"
+        );
+        assert_eq!(std::fs::read_dir(folder.path().join("originals")).unwrap().count(), 0);
+        originals.adopt().unwrap();
+        assert_eq!(originals.holds(&key).unwrap(), Holds::Nothing);
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl Server {
             )
             .unwrap();
         let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
         let spool_folder = folder.path().join("spool");
         let (spool, _recovered) =
             Spool::open(&spool_folder, Arc::clone(&catalogue), blobs, spool::Settings::default()).unwrap();

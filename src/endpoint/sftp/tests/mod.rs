@@ -59,6 +59,7 @@ impl Shop {
 fn open_spool(folder: &Path, catalogue: &Arc<Catalogue>) -> Arc<Spool> {
     let settings = Settings { min_free: Some(0), ..Settings::default() };
     let blobs = Blobs::new(folder.join("blobs"));
+    blobs.adopt().unwrap();
     Spool::open(&folder.join("spool"), Arc::clone(catalogue), blobs, settings).unwrap().0
 }
 
