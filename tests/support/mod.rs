@@ -131,11 +131,18 @@ pub struct Server {
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    /// Starts the server by this command and returns once it says that it is ready.
+    #[track_caller]
+    pub fn start(command: Command) -> Self {
+        Server::try_start(command).unwrap_or_else(|said| panic!("not ready: {said}"))
+    }
+
+    /// Starts the server by this command; what it said, where it ends instead of saying that it is ready.
+    pub fn try_start(mut command: Command) -> Result<Self, String> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (stderr, heard) = (child.stderr.take().unwrap(), Arc::clone(&said));
-        std::thread::spawn(move || {
+        let listening = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let mut heard = heard.lock().unwrap();
                 heard.push_str(&line);
@@ -144,11 +151,18 @@ impl Server {
         });
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        if !ready.starts_with("ready ") {
+            // It may say more than one line before it ends.
+            child.kill().unwrap();
+            child.wait().unwrap();
+            listening.join().unwrap();
+            return Err(format!("{ready}{}", said.lock().unwrap()));
+        }
         let address = |name: &str| {
             let found = ready.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-            found.unwrap_or_else(|| panic!("not ready: {ready}{}", said.lock().unwrap())).to_owned()
+            found.unwrap_or_else(|| panic!("no {name} in {ready}")).to_owned()
         };
-        Server { ftp: address("ftp"), sftp: address("sftp"), web: address("web"), child, said }
+        Ok(Server { ftp: address("ftp"), sftp: address("sftp"), web: address("web"), child, said })
     }
 
     /// The port of an address such as [`Server::ftp`].
