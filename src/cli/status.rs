@@ -160,16 +160,13 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
     for away in [&status.stores.blobs, &status.stores.originals].into_iter().flatten() {
         text += &format!("look at    {away}\n");
     }
-    for (number, what) in [
-        (records.review, "records wait for a person: `reunite review list`"),
-        (records.without_thumbnail, "records have no thumbnail that can be used: `reunite report missing`"),
-        (
-            records.conflicts,
-            "originals were found and not put back, since something else lies there: `reunite report missing`",
-        ),
+    for (number, what, command) in [
+        (records.review, "records that wait for a person", "reunite review list"),
+        (records.without_thumbnail, "records without a thumbnail that can be used", "reunite report missing"),
+        (records.conflicts, "originals not put back, since something else lies there", "reunite report missing"),
     ] {
         if number > 0 {
-            text += &format!("look at    {number} {what}\n");
+            text += &format!("look at    {what}: {number} (`{command}`)\n");
         }
     }
     text
