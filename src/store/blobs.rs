@@ -47,9 +47,13 @@ impl Blobs {
     pub fn take(&self, customer: CustomerId, digest: Digest, spooled: &Path) -> Result<(), Error> {
         self.require()?;
         let blob = self.path(customer, digest);
+        let folder = blob.parent().unwrap_or(&self.folder);
         let file = match File::open(spooled) {
-            // A crash after the rename and before the catalogue heard of it: the blob is already there.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && blob.exists() => return Ok(()),
+            // A crash or a failed sync after the rename, and before the catalogue heard of it: the blob is already there,
+            // but its name may not be on disk, and the catalogue is about to forget the one in the spool.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && blob.exists() => {
+                return sync_folder(folder).map_err(at("sync the folder", folder));
+            }
             opened => opened.map_err(at("open", spooled))?,
         };
         let (found, length) = digest_of(&file).map_err(at("read", spooled))?;
@@ -59,7 +63,6 @@ impl Blobs {
         if blob.metadata().is_ok_and(|known| known.len() == length) {
             return std::fs::remove_file(spooled).map_err(at("remove the second copy", spooled));
         }
-        let folder = blob.parent().unwrap_or(&self.folder);
         make_folder(folder, FOLDER_MODE)?;
         std::fs::rename(spooled, &blob).map_err(at("move into the blob store", spooled))?;
         sync_folder(folder).map_err(at("sync the folder", folder))

@@ -167,15 +167,22 @@ impl Originals {
     ) -> Result<Put, Error> {
         let path = self.path(key);
         let found = self.holds(key)?;
+        let folder = path.parent().unwrap_or(&self.folder);
+        let temporary = folder.join(format!("{TEMPORARY}{attachment}.tmp"));
+        // What a crash in the middle of the copy left behind; whatever comes below, nobody would ask for it again.
+        discard(&temporary)?;
         match found {
-            Holds::Bytes(there) if there == digest => return Ok(Put::Published),
+            Holds::Bytes(there) if there == digest => {
+                // A crash or a failed sync may have come between the rename and the disk.
+                File::open(&path).and_then(|file| file.sync_all()).map_err(at("sync", &path))?;
+                sync_folder(folder).map_err(at("sync the folder", folder))?;
+                return Ok(Put::Published);
+            }
             Holds::Bytes(there) if Some(there) == over => {}
             Holds::Nothing => {}
             Holds::Bytes(_) | Holds::Strange => return Ok(Put::Occupied(found)),
         }
-        let folder = path.parent().unwrap_or(&self.folder);
         make_folder(folder, self.folder_mode)?;
-        let temporary = folder.join(format!("{TEMPORARY}{attachment}.tmp"));
         let published = copy_verified(blob, &temporary, self.file_mode, digest)
             .and_then(|()| publish(&temporary, &path, found == Holds::Nothing));
         match published {
@@ -242,8 +249,10 @@ fn publish(temporary: &Path, path: &Path, fresh: bool) -> Result<bool, Error> {
 
 fn discard(temporary: &Path) -> Result<(), Error> {
     match std::fs::remove_file(temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", temporary)(error)),
-        _ => Ok(()),
+        // Nothing can lie below a part of the key that is a plain file.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+        Err(error) => Err(at("remove", temporary)(error)),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -305,6 +314,24 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path().join("originals")).unwrap().count(), 0);
         originals.adopt().unwrap();
         assert_eq!(originals.holds(&key).unwrap(), Holds::Nothing);
+    }
+
+    #[test]
+    fn what_a_crash_left_of_a_copy_goes_however_the_key_is_found() {
+        for (there, expected) in
+            [(&b"ours"[..], Put::Published), (b"theirs", Put::Occupied(Holds::Bytes(Digest::of(b"theirs"))))]
+        {
+            let (folder, originals, key) = scratch();
+            let path = originals.path(&key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, there).unwrap();
+            let left = path.with_file_name(format!("{TEMPORARY}{}.tmp", AttachmentId(1)));
+            std::fs::write(&left, b"ou").unwrap();
+            let put = originals.put(&key, &blob(&folder, b"ours"), Digest::of(b"ours"), None, AttachmentId(1));
+            assert_eq!(put.unwrap(), expected);
+            assert_eq!(std::fs::read(&path).unwrap(), there);
+            assert!(!left.exists(), "{expected:?}");
+        }
     }
 
     #[test]
