@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::catalogue::{self, Catalogue};
 use crate::config::Config;
-use crate::domain::{CustomerId, Micros};
+use crate::domain::{CustomerId, Micros, UploadId};
 use crate::pipeline;
 use crate::serve::{self, House, Lock};
 use crate::spool::Endpoint;
-use crate::tree::{BadPath, Tree, TreeError, TreePath};
+use crate::tree::{BadPath, Tree, TreeError, TreePath, place};
 
 /// What a scan came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +100,13 @@ pub fn scan(config: &Config, customer: &str, folder: &Path, mut seen: impl FnMut
             let mut handed = Vec::new();
             for found in files_below(folder, &mut scanned)? {
                 seen(&found.path);
+                let entry = catalogue.read(|tx| place::find(tx, id, &found.place));
+                let entry = entry.map_err(|source| Error::Receive { path: found.path.clone(), source })?;
+                // An unfinished transfer to the name has another length, or none that is known here.
+                if entry.is_some_and(|row| row.partial.is_none() && is_same(row.upload, row.size, row.mtime, &found)) {
+                    scanned.known += 1;
+                    continue;
+                }
                 let to = inbox.join(OsStr::from_bytes(&found.place.to_bytes()));
                 match hand_over(&found.path, &to) {
                     Ok(()) => {
@@ -187,17 +194,22 @@ fn inside(place: &TreePath, path: &Path) -> Result<TreePath, BadPath> {
     TreePath::resolve(place, path.file_name().unwrap_or_default().as_bytes())
 }
 
+/// Whether what was received under a file's name already, with this size and time, is that file.
+fn is_same(upload: Option<UploadId>, size: u64, mtime: Micros, found: &Found) -> bool {
+    let modified = found.metadata.modified().ok().map(Micros::from);
+    upload.is_some() && size == found.metadata.len() && Some(mtime) == modified
+}
+
 fn take_in(
     house: &House,
     customer: CustomerId,
     tree: &Tree,
-    Found { path, place, metadata }: &Found,
+    found: &Found,
     scanned: &mut Scanned,
 ) -> Result<(), Error> {
-    let mtime = metadata.modified().ok().map(Micros::from);
-    let same = |entry: crate::tree::Entry| entry.size == metadata.len() && Some(entry.mtime) == mtime && !entry.partial;
+    let Found { path, place, .. } = found;
     match tree.stat(place) {
-        Ok(entry) if entry.upload.is_some() && same(entry.clone()) => scanned.known += 1,
+        Ok(entry) if !entry.partial && is_same(entry.upload, entry.size, entry.mtime, found) => scanned.known += 1,
         _ => match house.spool.receive_file(customer, place, Endpoint::Scan, path) {
             Ok(_) => scanned.received += 1,
             Err(source @ (TreeError::NoSpace | TreeError::Catalogue(_))) => {

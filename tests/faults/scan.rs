@@ -28,3 +28,22 @@ fn scan_beside_a_server_comes_to_the_same() {
     check_whole(&beside);
     assert_eq!(decided(&beside), decided(&alone));
 }
+
+/// What was taken in is known the next time, whichever way it came.
+#[test]
+fn a_second_scan_beside_a_server_takes_in_nothing() {
+    let shop = shop_of(&["harbour.jpg", "tulips.jpg"]);
+    let folder = dump(&shop, "disk", &FILES);
+    let disk = folder.to_str().unwrap();
+    shop.ok(["scan", disk, "--customer", "anna"]);
+    let expected = decided(&shop);
+    let server = shop.serve_with(&[("REUNITE_RECEIVE_INBOX_QUIET_SECONDS", "1")]);
+    shop.ok(["scan", disk, "--customer", "anna"]);
+    assert_eq!(count(&shop, "SELECT count(*) FROM uploads"), 4, "all were there already");
+    std::fs::copy(crate::support::fixture("originals/stag.jpg"), folder.join("new.jpg")).unwrap();
+    shop.ok(["scan", disk, "--customer", "anna"]);
+    assert_eq!(count(&shop, "SELECT count(*) FROM uploads"), 5, "the new one is taken in, and no other");
+    server.stop();
+    check_whole(&shop);
+    assert_eq!(decided(&shop), expected);
+}
