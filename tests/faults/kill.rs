@@ -73,6 +73,17 @@ fn run_into(shop: &Shop, faults: &[String]) -> bool {
     died
 }
 
+/// What a server comes to that nothing happens to.
+#[track_caller]
+fn undisturbed(shop: &Shop) -> String {
+    let shop = copy_of(shop);
+    let server = shop.serve();
+    shop.ok(["wait", "--timeout", "2m"]);
+    server.stop();
+    check_whole(&shop);
+    decided(&shop)
+}
+
 /// Starts again without faults, waits, and compares with what an undisturbed server came to.
 #[track_caller]
 fn check_after_restart(shop: &Shop, expected: &str) {
@@ -87,12 +98,7 @@ fn check_after_restart(shop: &Shop, expected: &str) {
 fn a_kill_at_any_step_changes_nothing() {
     need_strace();
     let shop = in_the_middle();
-    let undisturbed = copy_of(&shop);
-    let server = undisturbed.serve();
-    undisturbed.ok(["wait", "--timeout", "2m"]);
-    server.stop();
-    check_whole(&undisturbed);
-    let expected = decided(&undisturbed);
+    let expected = undisturbed(&shop);
     assert!(expected.contains("R-harbour") && expected.contains("gefunden/lighthouse.JPEG"), "{expected}");
 
     for step in STEPS {
@@ -114,15 +120,34 @@ fn a_kill_at_any_step_changes_nothing() {
     }
 }
 
+/// Killed once more while it recovers: what a start finishes is finished by the next one.
+#[test]
+fn a_kill_while_recovering_changes_nothing() {
+    need_strace();
+    let shop = in_the_middle();
+    let expected = undisturbed(&shop);
+
+    let mut died_twice = 0;
+    let ats: &[u32] = if all_of_them() { &[1, 2, 3, 4, 5, 6] } else { &[1, 3] };
+    for first in ats {
+        for second in ats {
+            let shop = copy_of(&shop);
+            let died = [("rename,renameat,renameat2", first), ("fsync,fdatasync", second)]
+                .map(|(step, at)| run_into(&shop, &[format!("{step}:signal=SIGKILL:when={at}")]));
+            died_twice += usize::from(died == [true, true]);
+            check_after_restart(&shop, &expected);
+        }
+    }
+    println!("killed twice in {died_twice} of {} runs, at {ats:?} each", ats.len() * ats.len());
+    assert!(died_twice > 0, "no server died twice");
+}
+
 /// The child that decodes dies in the middle of its work; what it was reading is read by the next one. It dies once in
 /// each round, since a second death with the same file in flight is held against the file.
 #[test]
 fn a_decode_child_that_is_killed_costs_nothing() {
     let shop = in_the_middle();
-    let undisturbed = copy_of(&shop);
-    let server = undisturbed.serve();
-    undisturbed.ok(["wait", "--timeout", "2m"]);
-    server.stop();
+    let expected = undisturbed(&shop);
 
     for pause in [100, 400, 900] {
         let shop = copy_of(&shop);
@@ -132,7 +157,7 @@ fn a_decode_child_that_is_killed_costs_nothing() {
         shop.ok(["wait", "--timeout", "2m"]);
         server.stop();
         check_whole(&shop);
-        assert_eq!(decided(&shop), decided(&undisturbed), "killed after {pause} ms");
+        assert_eq!(decided(&shop), expected, "killed after {pause} ms");
     }
 }
 

@@ -136,11 +136,17 @@ pub fn decided(shop: &Shop) -> String {
 /// `reunite ARGUMENTS` under strace with these faults injected. The process that is started is the program itself, so its
 /// id is the one to kill.
 pub fn with_faults(shop: &Shop, inject: &[String], arguments: &[&str]) -> Command {
+    with_faults_on(shop, inject, None, arguments)
+}
+
+/// The same, where only calls on `file` fail, if it is given, and no others are counted.
+pub fn with_faults_on(shop: &Shop, inject: &[String], file: Option<&Path>, arguments: &[&str]) -> Command {
     let mut words = vec!["-D".to_owned(), "-f".into(), "-qq".into(), "-o".into(), "/dev/null".into()];
     // Nothing is to be traced but what is to fail: each stop costs time.
     let calls: BTreeSet<&str> = inject.iter().map(|fault| fault.split(':').next().unwrap()).collect();
     words.push(format!("--trace={}", calls.into_iter().collect::<Vec<_>>().join(",")));
     words.extend(inject.iter().map(|fault| format!("--inject={fault}")));
+    words.extend(file.map(|file| format!("--trace-path={}", file.display())));
     let plain = shop.command(arguments);
     let mut command = Command::new("strace");
     command.args(words).arg(plain.get_program()).args(plain.get_args());

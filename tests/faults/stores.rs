@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::setting::{check_whole, count, dump, shop_of};
+use crate::setting::{check_whole, count, decided, dump, files_below, need_strace, shop_of, with_faults_on};
 use crate::support::{Server, Shop, fixture};
 
 fn upload(server: &Server, from: &str, to: &str) {
@@ -65,4 +65,34 @@ fn the_originals_store_is_away() {
 #[test]
 fn the_blob_store_is_away() {
     a_store_is_away("blobs");
+}
+
+/// The first two times that an original is copied into its store, this fails there and nowhere else. The upload was
+/// acknowledged long before; nothing half is left, and it is put back without a restart.
+fn putting_back_fails(fault: &str) {
+    need_strace();
+    let shop = shop_of(&["harbour.jpg"]);
+    let any = "127.0.0.1:0";
+    let serve = ["serve", "--ftp", any, "--sftp", any, "--web", any];
+    // The first link of this shop is number 1.
+    let temporary = shop.data().join("originals/anna/.reunite-1.tmp");
+    let server = Server::start(with_faults_on(&shop, &[fault.to_owned()], Some(&temporary), &serve));
+    upload(&server, "originals/harbour.jpg", "harbour.jpg");
+    wait_for("a word about the failure", || server.said().contains(temporary.to_str().unwrap()));
+    upload(&server, "originals/tulips.jpg", "tulips.jpg");
+    shop.ok(["wait", "--timeout", "2m"]);
+    server.stop();
+    check_whole(&shop);
+    let back = files_below(&shop.data().join("originals"));
+    assert_eq!(back.len(), 1, "{fault}: {back:?}\n{}", decided(&shop));
+}
+
+#[test]
+fn a_failing_originals_disk_is_tried_again() {
+    putting_back_fails("fsync:error=EIO:when=1..2");
+}
+
+#[test]
+fn a_full_originals_disk_is_tried_again() {
+    putting_back_fails("write:error=ENOSPC:when=1..2");
 }
