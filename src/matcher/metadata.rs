@@ -35,6 +35,8 @@ pub struct Agreement {
     pub name: bool,
     /// That name is informative and unique among the customer's records.
     pub name_informs: bool,
+    /// Every name of the file is of the recorded one's series and says another number: another shot of the same camera.
+    pub name_differs: bool,
 }
 
 /// The names of one customer's records, counted.
@@ -86,7 +88,11 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, names: &Names) -> Agr
         smaller,
         aspect,
         name,
-        name_informs: name && stem.is_some_and(|stem| names.informs(&stem)),
+        name_informs: name && stem.as_ref().is_some_and(|stem| names.informs(stem)),
+        name_differs: stem.is_some_and(|stem| {
+            !image.paths.is_empty()
+                && image.paths.iter().all(|path| is_another_of_its_series(&stem, &stem_of_path(path)))
+        }),
     }
 }
 
@@ -170,6 +176,12 @@ fn without_copy_number(stem: &str) -> &str {
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) { stem } else { front }
 }
 
+/// True for two names that differ in their numbers alone, such as `img_2549` and `img_2598`.
+fn is_another_of_its_series(a: &str, b: &str) -> bool {
+    let series = |stem: &str| stem.replace(|c: char| c.is_ascii_digit(), "#");
+    a != b && has_number(a) && series(a) == series(b)
+}
+
 /// True for at least three digits in a row.
 fn has_number(stem: &str) -> bool {
     stem.as_bytes().windows(3).any(|run| run.iter().all(u8::is_ascii_digit))
@@ -195,6 +207,16 @@ mod tests {
         assert_eq!(compare_sizes((4000, 3000), (3000, 4000)), (true, false, true));
         assert_eq!(compare_sizes((4000, 3000), (2000, 1500)), (false, true, true));
         assert_eq!(compare_sizes((4000, 3000), (4000, 2000)), (false, false, false));
+    }
+
+    #[test]
+    fn a_series_goes_on() {
+        assert!(is_another_of_its_series("img_2549", "img_2598"));
+        for (a, b) in
+            [("img_2549", "img_2549"), ("img_2549", "img_25498"), ("img_2549", "dsc_2598"), ("vk_12", "vk_13")]
+        {
+            assert!(!is_another_of_its_series(a, b), "{a} {b}");
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 //! A wrong attachment is the one fault that is not forgiven, so an automatic one needs proof, and resemblance is none:
 //!
 //! 1. **digest**: a recorded digest is the file's.
-//! 2. **bytes**: recorded length and size are the file's, and the pixels do not contradict. Length proves little for
-//!    uncompressed formats, so there the pixels must agree closely; and two files that both claim to be the one leave
-//!    the question open unless the name settles it.
+//! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
+//!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
+//!    shot of the same camera contradicts; and two files that both claim to be the one leave the question open unless the
+//!    name settles it.
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
 //!    closely *without* any correction of colour: an edited copy keeps its name and size.
 //!
@@ -32,6 +33,9 @@ use crate::domain::{Grade, ImageId, RecordId, Verdict};
 const BYTES_Z_MAX: f32 = 8.0;
 /// Tier 2: a correlation above this carries a thumbnail with a shop's badge on it, whose corner no upload explains.
 const BYTES_LIKENESS: f32 = 0.95;
+/// Tier 2: frames of a burst that are shorter than this, in bytes, may well be equally long; a file without the recorded
+/// name then has to agree as closely as one whose size is not recorded.
+const BYTES_TELL_MIN: u64 = 64 << 10;
 /// Tier 2 for uncompressed formats, whose length proves little: the pixels must agree this closely.
 const UNCOMPRESSED_Z_MAX: f32 = 2.5;
 /// Tier 2 where no size is recorded: the pixels must agree this closely, unless an informative name agrees too.
@@ -240,13 +244,16 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
 
 /// Tier 2, for one pair.
 fn proven_by_bytes(pair: &Pair) -> bool {
-    let Agreement { bytes, size, size_known, digest_differs, .. } = pair.agreement;
+    let Agreement { bytes, size, size_known, digest_differs, name_differs, .. } = pair.agreement;
     let Some(residual) = &pair.residual else { return false };
-    let claims = bytes && (size || !size_known) && !digest_differs && !pair.image.truncated;
+    // Another shot of the same camera may be as long by chance.
+    let contradicted = digest_differs || name_differs;
+    let claims = bytes && (size || !size_known) && !contradicted && !pair.image.truncated;
     let named = pair.agreement.name_informs;
     let agrees = match pair.image.storage {
         Storage::Uncompressed => residual.z() <= UNCOMPRESSED_Z_MAX,
         _ if size && named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_NAMED_LIKENESS,
+        _ if !named && pair.image.bytes < BYTES_TELL_MIN => residual.z() <= BYTES_ALONE_Z_MAX,
         _ if size || named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS,
         _ => residual.z() <= BYTES_ALONE_Z_MAX,
     };

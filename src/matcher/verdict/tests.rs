@@ -14,7 +14,7 @@ fn image(id: i64) -> ImageFacts {
         id: ImageId(id),
         digest: Digest::of(&id.to_be_bytes()),
         md5: None,
-        bytes: 1000 + id as u64,
+        bytes: 1_000_000 + id as u64,
         page: 1,
         size: Some((4000, 3000)),
         paths: vec![format!("upload{id}.jpg").into_bytes()],
@@ -49,8 +49,12 @@ fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
 
 /// One record that recorded everything about image 1 but its digest, and that image.
 fn whole() -> Facts {
-    let record =
-        RecordFacts { bytes: Some(1001), size: Some((4000, 3000)), filename: Some("IMG_0042.JPG".into()), ..record(1) };
+    let record = RecordFacts {
+        bytes: Some(1_000_001),
+        size: Some((4000, 3000)),
+        filename: Some("IMG_0042.JPG".into()),
+        ..record(1)
+    };
     Facts { records: vec![record], images: vec![image(1)], candidates: vec![measured(1, 1, 1.0)], answers: vec![] }
 }
 
@@ -88,6 +92,31 @@ fn length_and_size_attach_when_the_pixels_agree() {
 }
 
 #[test]
+fn another_shot_of_the_same_camera_is_not_the_picture() {
+    let mut facts = whole();
+    facts.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
+    assert_eq!(attached(&facts), [], "equal length and size happen in a burst");
+    assert_eq!(for_review(&facts), [1]);
+    facts.images[0].paths.push(b"renamed.jpg".to_vec());
+    assert_eq!(attached(&facts), [(1, 1, Method::Bytes)], "one of its names says nothing");
+}
+
+#[test]
+fn the_length_of_a_short_file_proves_little() {
+    let short = |z| {
+        let mut facts = whole();
+        (facts.records[0].bytes, facts.images[0].bytes) = (Some(10_442), 10_442);
+        facts.candidates = vec![measured(1, 1, z)];
+        facts
+    };
+    assert_eq!(attached(&short(1.0)), [(1, 1, Method::Bytes)]);
+    assert_eq!(attached(&short(4.0)), []);
+    let mut likely = short(20.0);
+    likely.candidates[0].residuals[0].zncc = 0.97;
+    assert_eq!(attached(&likely), [], "likeness is not proof");
+}
+
+#[test]
 fn the_length_of_an_uncompressed_file_proves_little() {
     let mut facts = whole();
     facts.images[0].storage = Storage::Uncompressed;
@@ -107,7 +136,7 @@ fn a_truncated_file_goes_to_a_person() {
 #[test]
 fn two_files_that_claim_to_be_the_one_go_to_a_person() {
     let mut facts = whole();
-    facts.images.push(ImageFacts { bytes: 1001, ..image(2) });
+    facts.images.push(ImageFacts { bytes: 1_000_001, ..image(2) });
     facts.candidates.push(measured(2, 1, 1.0));
     assert_eq!(attached(&facts), []);
     assert_eq!(for_review(&facts).len(), 2);
@@ -335,7 +364,7 @@ proptest! {
     fn two_contents_with_equal_claims_are_never_attached(z in 0.0f32..6.0) {
         let mut facts = whole();
         facts.candidates = vec![measured(1, 1, z), measured(2, 1, z)];
-        facts.images.push(ImageFacts { bytes: 1001, ..image(2) });
+        facts.images.push(ImageFacts { bytes: 1_000_001, ..image(2) });
         prop_assert_eq!(attached(&facts), vec![]);
     }
 }
