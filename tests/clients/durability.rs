@@ -84,6 +84,8 @@ fn what_was_acknowledged_outlives_a_kill() {
 
 /// The blob store's folder of the only customer.
 fn customer_folder(shop: &Shop) -> String {
-    let mut folders = std::fs::read_dir(shop.data().join("blobs")).unwrap();
-    folders.next().unwrap().unwrap().file_name().into_string().unwrap()
+    let entries = std::fs::read_dir(shop.data().join("blobs")).unwrap().map(Result::unwrap);
+    // Beside it lies the store's marker.
+    let mut folders = entries.filter(|entry| entry.file_type().unwrap().is_dir());
+    folders.next().unwrap().file_name().into_string().unwrap()
 }
