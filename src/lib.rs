@@ -23,6 +23,7 @@ pub mod identify;
 pub mod matcher;
 pub mod pipeline;
 pub mod reattach;
+pub mod recipe;
 pub mod spool;
 pub mod tree;
 

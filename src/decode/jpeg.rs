@@ -74,7 +74,7 @@ pub(super) fn raster(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Rast
         _ => (Inks::Cmyk, ColorSpace::JCS_CMYK),
     };
     let (width, height) = (u32::from(frame.width), u32::from(frame.height));
-    let wanted = scale.divisor(width, height);
+    let wanted = if let Scale::Reduced(divisor) = scale { divisor.clamp(1, 8) } else { scale.divisor(width, height) };
     // The largest power of two within reach: these have fast, well-known reduced transforms.
     let by_dct = [8, 4, 2].into_iter().find(|&divisor| divisor <= wanted).unwrap_or(1);
     let by_box = wanted / by_dct;

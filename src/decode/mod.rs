@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identify::Kind;
 pub use jpeg_markers::{JpegTables, jpeg_tables};
+pub(crate) use orient::upright;
 pub use unreadable::Unreadable;
 
 /// A picture in memory: 8-bit sRGB, rows from the top, oriented as a person should see it.
@@ -94,6 +95,9 @@ pub enum Scale {
     /// Like `AtLeast`, for those who look at luma alone: colours may be left out and details below the scale estimated,
     /// as a progressive JPEG is then read only as far as its leading scans. Good enough to propose, not to prove.
     Sketch(u32),
+    /// Of a JPEG, what libjpeg gives when told to shrink by 2, 4 or 8 while decoding, as some thumbnailers do; every pixel
+    /// of other files.
+    Reduced(u32),
 }
 
 impl Scale {
@@ -101,7 +105,7 @@ impl Scale {
     /// long side was promised, so that a panorama does not become a line.
     fn divisor(self, width: u32, height: u32) -> u32 {
         match self {
-            Scale::Full => 1,
+            Scale::Full | Scale::Reduced(_) => 1,
             Scale::AtLeast(long_px) | Scale::Sketch(long_px) => {
                 let long_px = long_px.max(1);
                 let by_long = width.max(height) / long_px;
@@ -188,7 +192,7 @@ pub fn decode(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Decoded, Un
         let divisor = raster.divisor;
         let renderings = colour::renderings(raster, stored.icc.as_deref())
             .into_iter()
-            .map(|pixels| orient::upright(pixels, header.orientation))
+            .map(|pixels| upright(pixels, header.orientation))
             .collect();
         Ok(Decoded { header, divisor, renderings })
     })

@@ -3,7 +3,7 @@
 use super::Pixels;
 
 /// Turns `pixels`, which lie as stored, upright. `orientation` is EXIF's, 1 to 8; anything else leaves them alone.
-pub(super) fn upright(pixels: Pixels, orientation: u8) -> Pixels {
+pub(crate) fn upright(pixels: Pixels, orientation: u8) -> Pixels {
     if !(2..=8).contains(&orientation) {
         return pixels;
     }

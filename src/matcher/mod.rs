@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`facts`] is everything the rule may know about one customer; [`metadata`] says which pairs agree
 //! by what was recorded; [`index`] proposes pairs by fingerprint; [`verify`] measures a pair in pixels (with
-//! [`geometry`], [`plane`] and [`quantise`] below it); [`verdict`] is the rule that decides.
+//! [`geometry`], [`plane`] and [`quantise`] below it); [`content`] says which images show one picture; [`verdict`] is the
+//! rule that decides.
 //!
 //! Pure: no sockets, SQL, paths or settings, and no clock. The decision about a customer is a function of the sets of
 //! records, images, measurements and human answers, whatever their order. Nothing here compares two customers.
@@ -17,5 +18,7 @@ pub mod plane;
 pub mod quantise;
 mod residual;
 pub mod verify;
+
+pub mod content;
 
 pub mod verdict;

@@ -1,0 +1,400 @@
+//! The family of recipes: what a shop's software may have done to a picture to make a thumbnail of it.
+//!
+//! A [`Recipe`] is plain data: it is learned, stored as JSON and sent to where pictures are decoded. [`predict`] carries
+//! it out. Which member of the family a shop used is found in `learn`; what a prediction proves, in `reproduce`.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use super::frame::{Arithmetic, Frame, Placement};
+use super::kernel::{self, Kernel, Passes, Shrink};
+use super::taps::Grid;
+use super::upload::{Mapped, Upload, View};
+use super::{gd, magick, opacity, pillow, vips};
+
+/// How pixels become fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scaler {
+    /// Pillow's `Image.resize`.
+    Pillow {
+        /// With this filter.
+        filter: pillow::Filter,
+    },
+    /// Pillow's `Image.thumbnail`: shrunk by the JPEG decoder and by whole numbers before the filter.
+    PillowThumbnail {
+        /// With this filter.
+        filter: pillow::Filter,
+    },
+    /// GD's `imagecopyresampled`.
+    Gd {
+        /// Of this build.
+        build: gd::Build,
+    },
+    /// ImageMagick 6.
+    Magick {
+        /// By this operator.
+        operator: magick::Operator,
+        /// With this kernel; without one, Lanczos for most pictures and Mitchell for colour-mapped ones.
+        kernel: Option<Kernel>,
+        /// What the file's writer does with 16 bits.
+        depth: magick::Depth,
+    },
+    /// libvips 8.13 or later, `vipsthumbnail`.
+    Vips,
+    /// Software without a module of its own here.
+    Kernel {
+        /// What happens before.
+        shrink: Shrink,
+        /// The kernel.
+        kernel: Kernel,
+        /// The order of passes.
+        passes: Passes,
+    },
+}
+
+/// Sharpening after scaling. Numbers are in hundredths, so that recipes can be compared and hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sharpen {
+    /// None.
+    None,
+    /// Pillow's `UnsharpMask`, after margins were added.
+    Pillow {
+        /// Hundredths of a pixel.
+        radius: u16,
+        /// Percent of the difference that is added.
+        percent: u16,
+        /// Levels.
+        threshold: u16,
+    },
+    /// ImageMagick's `-unsharp`, before margins are added.
+    Magick {
+        /// Hundredths of a pixel.
+        sigma: u16,
+        /// Hundredths of the difference that is added.
+        amount: u16,
+        /// Hundredths of the whole range.
+        threshold: u16,
+    },
+}
+
+/// What became of transparency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opacity {
+    /// Laid on a ground of this level, then scaled.
+    Before(u8),
+    /// Scaled, then laid on a ground of this level.
+    After(u8),
+    /// Kept in the file.
+    Kept,
+    /// Forgotten: the colours that lay under it show.
+    Dropped,
+}
+
+/// Whether the orientation that a camera recorded was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// It was.
+    Applied,
+    /// It was not.
+    Ignored,
+}
+
+/// How a shop made thumbnails of one size and format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The box that thumbnails fit into: its side, in pixels.
+    pub side_px: u32,
+    /// How the picture fills the thumbnail.
+    pub frame: Frame,
+    /// How pixels become fewer.
+    pub scaler: Scaler,
+    /// What follows.
+    pub sharpen: Sharpen,
+    /// What becomes of transparency; unknown where no pair told.
+    pub opacity: Option<Opacity>,
+    /// Whether pictures are turned upright; unknown where no pair told.
+    pub orientation: Option<Orientation>,
+}
+
+impl Scaler {
+    pub(super) fn arithmetic(self) -> Arithmetic {
+        match self {
+            Scaler::Pillow { .. } | Scaler::PillowThumbnail { .. } => Arithmetic::Python,
+            Scaler::Gd { .. } | Scaler::Kernel { .. } => Arithmetic::Php,
+            Scaler::Magick { .. } => Arithmetic::Magick,
+            Scaler::Vips => Arithmetic::Vips,
+        }
+    }
+}
+
+/// What is not settled by a recipe alone: choices among which the best-fitting counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Choice {
+    pub rendering: usize,
+    pub orientation: Orientation,
+    pub opacity: Opacity,
+    /// Whether ImageMagick held the original as colour-mapped, or libvips as having opacity, though all is opaque.
+    pub mapped: bool,
+    /// Whether the original was a JPEG, which the decoder may have shrunk.
+    pub from_jpeg: bool,
+    /// The EXIF orientation by which the customer has turned the picture since; 1 is none.
+    pub turn: u8,
+}
+
+/// All choices worth a try for an upload of this recipe, lying this way.
+pub(super) fn choices(recipe: &Recipe, upload: &Upload, turn: u8) -> Vec<Choice> {
+    let orientations = match recipe.orientation {
+        Some(one) => vec![one],
+        None if upload.header.orientation == 1 => vec![Orientation::Applied],
+        None => vec![Orientation::Applied, Orientation::Ignored],
+    };
+    let opacities = match (upload.has_alpha(), recipe.opacity) {
+        (false, _) => vec![Opacity::Before(255)],
+        (true, Some(one)) => vec![one],
+        (true, None) => opacity::candidates(recipe.scaler),
+    };
+    let mapped: &[bool] = match (recipe.scaler, upload.mapped()) {
+        (Scaler::Magick { kernel: None, .. } | Scaler::Vips, Mapped::Yes) => &[true, false],
+        _ => &[false],
+    };
+    let from_jpeg: &[bool] = match recipe.scaler {
+        Scaler::Vips | Scaler::PillowThumbnail { .. } if !upload.is_jpeg() => &[false, true],
+        _ => &[true],
+    };
+    let mut out = Vec::new();
+    for rendering in 0..upload.renderings() {
+        for &orientation in &orientations {
+            for &opacity in &opacities {
+                for &mapped in mapped {
+                    out.extend(from_jpeg.iter().map(|&from_jpeg| Choice {
+                        rendering,
+                        orientation,
+                        opacity,
+                        mapped,
+                        from_jpeg,
+                        turn,
+                    }));
+                }
+            }
+        }
+    }
+    out
+}
+
+pub(super) fn view(choice: &Choice) -> View {
+    View {
+        rendering: choice.rendering,
+        reduced: 1,
+        stored: choice.orientation == Orientation::Ignored,
+        turn: choice.turn,
+    }
+}
+
+/// The thumbnail that a recipe makes of an upload: 3 channels, or 4 where opacity is kept. `ground` is the level of its
+/// margins. Nothing where the emulation does not reach, such as libvips enlarging.
+pub(super) fn predict(
+    recipe: &Recipe,
+    upload: &Upload,
+    choice: &Choice,
+    placement: &Placement,
+    thumbnail: (usize, usize),
+    ground: u8,
+) -> Option<Grid<u8>> {
+    let inner = inner(recipe, upload, choice, placement, thumbnail, ground)?;
+    let inner = match choice.opacity {
+        Opacity::Kept => inner,
+        Opacity::Dropped => opacity::dropped(&inner),
+        Opacity::Before(level) | Opacity::After(level) => opacity::laid_on(&inner, level),
+    };
+    let framed = framed(inner, placement, thumbnail, ground)?;
+    Some(match recipe.sharpen {
+        Sharpen::Pillow { radius, percent, threshold } => {
+            pillow::unsharp(&framed, f32::from(radius) / 100.0, i32::from(percent), i32::from(threshold))
+        }
+        _ => framed,
+    })
+}
+
+/// The scaled picture, before margins.
+fn inner(
+    recipe: &Recipe,
+    upload: &Upload,
+    choice: &Choice,
+    placement: &Placement,
+    thumbnail: (usize, usize),
+    ground: u8,
+) -> Option<Grid<u8>> {
+    if let Scaler::Vips = recipe.scaler {
+        return by_vips(recipe, upload, choice, thumbnail);
+    }
+    if let Scaler::PillowThumbnail { filter } = recipe.scaler {
+        return by_draft(recipe, upload, choice, placement, filter);
+    }
+    let whole = upload.grid(view(choice))?;
+    let (left, top, width, height) = placement.part;
+    let mut part = whole;
+    if (left, top, width, height) != (0, 0, part.width, part.height) {
+        part = Rc::new(pillow::cut(&part, (left, top), (width, height)));
+    }
+    if part.channels == 4 {
+        part = Rc::new(opacity::beforehand(&part, choice.opacity));
+    }
+    let to = placement.scaled;
+    let levels = match recipe.scaler {
+        Scaler::Pillow { filter } => {
+            opacity::premultiplied(&part, |part| pillow::resize(part, to, filter, pillow::whole(part)))
+        }
+        Scaler::Gd { build } => match choice.opacity {
+            Opacity::After(level) => gd::resample(&part, to, build, level),
+            _ => gd::resample(&part, to, build, ground),
+        },
+        Scaler::Magick { operator, kernel, depth } => {
+            let quanta = magick::resize(&part, to, kernel.unwrap_or(default_kernel(choice, &part, to)), operator);
+            match recipe.sharpen {
+                Sharpen::Magick { sigma, amount, threshold } => {
+                    let (sigma, amount, threshold) = hundredths(sigma, amount, threshold);
+                    magick::levels(&magick::unsharp(&quanta, f64::from(sigma), amount, threshold), depth)
+                }
+                _ => magick::levels(&quanta, depth),
+            }
+        }
+        Scaler::Kernel { shrink, kernel, passes } => {
+            let even = (part.width as f64 / to.0 as f64, part.height as f64 / to.1 as f64);
+            let fractions = match kernel::shrunk(&part, to, shrink) {
+                Some((small, scale)) => kernel::resample(&small, to, scale, kernel, passes),
+                None => kernel::resample(&part, to, even, kernel, passes),
+            };
+            by_levels(&fractions, kernel, recipe.sharpen)
+        }
+        Scaler::Vips | Scaler::PillowThumbnail { .. } => return None,
+    };
+    Some(levels)
+}
+
+fn hundredths(sigma: u16, amount: u16, threshold: u16) -> (f32, f32, f32) {
+    (f32::from(sigma) / 100.0, f32::from(amount) / 100.0, f32::from(threshold) / 100.0)
+}
+
+/// What ImageMagick takes when no filter is named.
+fn default_kernel(choice: &Choice, part: &Grid<u8>, to: (usize, usize)) -> Kernel {
+    let enlarged = to.0 * to.1 > part.width * part.height;
+    if choice.mapped || part.channels == 4 || enlarged { Kernel::Mitchell } else { Kernel::Lanczos3 }
+}
+
+fn by_levels(fractions: &Grid<f32>, kernel: Kernel, sharpen: Sharpen) -> Grid<u8> {
+    let bias = if kernel == Kernel::AreaCut { 0.0 } else { 0.5 };
+    match sharpen {
+        Sharpen::Magick { sigma, amount, threshold } => {
+            let quanta = fractions.map(|value| value * 257.0);
+            let (sigma, amount, threshold) = hundredths(sigma, amount, threshold);
+            magick::levels(&magick::unsharp(&quanta, f64::from(sigma), amount, threshold), magick::Depth::Rounded)
+        }
+        _ => fractions.map(|value| (value + bias) as u8),
+    }
+}
+
+/// libvips resizes the picture as it is stored and turns the result.
+fn by_vips(recipe: &Recipe, upload: &Upload, choice: &Choice, thumbnail: (usize, usize)) -> Option<Grid<u8>> {
+    let late = choice.orientation == Orientation::Applied && choice.turn == 1 && upload.header.orientation != 1;
+    let mut view = view(choice);
+    view.stored |= late;
+    let orientation = if late { upload.header.orientation } else { 1 };
+    // The box: for a fitted thumbnail the recipe's side, because a short side does not tell the factor.
+    let (bw, bh) = match recipe.frame {
+        Frame::Fit => (recipe.side_px as usize, recipe.side_px as usize),
+        _ if orientation >= 5 => (thumbnail.1, thumbnail.0),
+        _ => thumbnail,
+    };
+    let factor = |(width, height): (usize, usize)| {
+        let (across, down) = (width as f64 / bw as f64, height as f64 / bh as f64);
+        match recipe.frame {
+            Frame::ScaleThenCut => across.min(down),
+            Frame::Fit => across.max(down).max(1.0),
+            _ => across.max(down),
+        }
+    };
+    let by = vips::shrink_on_load(factor(upload.size(view)));
+    let grid = match (choice.from_jpeg, upload.is_jpeg()) {
+        (true, true) => upload.grid(View { reduced: by, ..view })?,
+        // The original was a JPEG and this copy of it is not: means of boxes are nearest to the decoder's shrinking.
+        (true, false) => Rc::new(pillow::reduce(&*upload.grid(view)?, (by as usize, by as usize))),
+        (false, _) => upload.grid(view)?,
+    };
+    // What the decoder rounded up is cut off again.
+    let (width, height) = upload.size(view);
+    let kept = (width / by as usize, height / by as usize);
+    let grid = match choice.from_jpeg && kept.0 > 0 && kept.1 > 0 {
+        true => Rc::new(pillow::cut(&grid, (0, 0), kept)),
+        false => grid,
+    };
+    let factor = factor((grid.width, grid.height));
+    if factor < 1.0 {
+        return None;
+    }
+    let mut flat = opacity::beforehand(&grid, choice.opacity);
+    if flat.channels == 3 && choice.mapped {
+        flat = opacity::with_full(&flat);
+    }
+    Some(opacity::turned(vips::reduce(&flat, factor, factor), orientation))
+}
+
+/// Pillow asks the JPEG decoder for at least twice the target, then reduces by whole numbers, then filters.
+fn by_draft(
+    recipe: &Recipe,
+    upload: &Upload,
+    choice: &Choice,
+    placement: &Placement,
+    filter: pillow::Filter,
+) -> Option<Grid<u8>> {
+    const GAP: usize = 2;
+    let view = view(choice);
+    let (width, height) = upload.size(view);
+    let to = placement.scaled;
+    // The decoder is asked for the box, not for what fits into it.
+    let side = recipe.side_px as usize;
+    let (bw, bh) = if recipe.frame == Frame::Fit { (side, side) } else { to };
+    let scale = (width / (bw * GAP)).min(height / (bh * GAP));
+    let by = [8, 4, 2, 1].into_iter().find(|&by| scale >= by).unwrap_or(1);
+    let grid = match (choice.from_jpeg, upload.is_jpeg()) {
+        (true, true) => upload.grid(View { reduced: by as u32, ..view })?,
+        (true, false) => Rc::new(pillow::reduce(&*upload.grid(view)?, (by, by))),
+        (false, _) => upload.grid(view)?,
+    };
+    let part = match (choice.from_jpeg, by) {
+        (true, by) if by > 1 => [0.0, 0.0, width as f32 / by as f32, height as f32 / by as f32],
+        _ => pillow::whole(&grid),
+    };
+    let flat = opacity::beforehand(&grid, choice.opacity);
+    Some(opacity::premultiplied(&flat, |flat| pillow::resize_with_gap(flat, to, filter, part, GAP as f32)))
+}
+
+/// The centre cut out, or margins added; nothing when sizes do not agree.
+fn framed(inner: Grid<u8>, placement: &Placement, (tw, th): (usize, usize), ground: u8) -> Option<Grid<u8>> {
+    if (inner.width, inner.height) == (tw, th) {
+        return Some(inner);
+    }
+    if inner.width >= tw && inner.height >= th {
+        let (left, top) = placement.cut;
+        let inside = left + tw <= inner.width && top + th <= inner.height;
+        return inside.then(|| pillow::cut(&inner, (left, top), (tw, th)));
+    }
+    let (left, top) = placement.at;
+    if left + inner.width > tw
+        || top + inner.height > th
+        || (left, top) == (0, 0) && inner.width < tw && inner.height < th
+    {
+        return None;
+    }
+    let channels = inner.channels;
+    let mut out = Grid { width: tw, height: th, channels, values: vec![ground; tw * th * channels] };
+    for y in 0..inner.height {
+        let at = ((top + y) * tw + left) * channels;
+        out.values[at..at + inner.width * channels].copy_from_slice(inner.row(y));
+    }
+    Some(out)
+}

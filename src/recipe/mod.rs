@@ -1,0 +1,49 @@
+//! Proof by reproduction: how a shop made its thumbnails, and whether an upload makes the same one again.
+//!
+//! A shop made all its thumbnails by one recipe, or by a few. Pairs that are certain for other reasons (a recorded digest)
+//! reveal it: [`learn()`] searches the [`Recipe`] that explains them. From then on a [`Reproducer`] makes a thumbnail again
+//! from an upload and compares it with what the thumbnail's file says, coefficient by coefficient ([`Cells`]). What
+//! quantisation cannot explain is another picture.
+//!
+//! Pure, like [`crate::decode`] and [`crate::matcher`]: no sockets, SQL, paths, settings or clock. Everything that is kept
+//! or sent (recipes, partitions, fits) is plain data. It does not decide: a reproduction proves only as much as the rule
+//! makes of it.
+
+// What a thumbnail's file says.
+mod cells;
+mod coefficients;
+mod partition;
+
+// What an engine does.
+mod family;
+mod frame;
+mod gd;
+mod kernel;
+mod magick;
+mod opacity;
+mod pillow;
+mod taps;
+mod upload;
+mod vips;
+
+// The comparison of both.
+mod forward;
+mod learn;
+mod reproduce;
+mod statistic;
+
+#[cfg(test)]
+mod tests;
+
+pub use cells::{Cells, Component};
+pub use family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
+pub use frame::Frame;
+pub use gd::Build;
+pub use kernel::{Kernel, Passes, Shrink};
+pub use learn::{Learned, Measure, PAIRS_MIN, Refusal, learn};
+pub use magick::{Depth, Operator};
+pub use partition::{Coding, Partition};
+pub use pillow::Filter;
+pub use reproduce::{D_NEAR, Fit, HZ_NEAR, RELATIVE_FROM_PX, Reproducer, TURNS};
+pub use statistic::Excess;
+pub use upload::Upload;
