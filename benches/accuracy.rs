@@ -18,7 +18,7 @@ use reunite::decode::{Limits, Scale, decode};
 use reunite::domain::{Digest, ImageId, RecordId, Verdict};
 use reunite::fingerprint::{Fingerprint, Views, of_thumbnail, of_upload};
 use reunite::identify::Kind;
-use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts, Storage};
+use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use reunite::matcher::metadata::agreeing_pairs;
 use reunite::matcher::verdict::{Decision, decide};
@@ -176,13 +176,19 @@ impl Customer {
             image: ImageId(pair.image as i64),
             record: RecordId(pair.record as i64),
             distance: pair.distance,
-            residuals: pair.residual.into_iter().collect(),
+            measured: vec![Measured {
+                thumbnail: Digest::of(&pair.record.to_be_bytes()),
+                residual: pair.residual,
+                known: 0,
+                fit: None,
+            }],
         });
         Facts {
             records: self.records(),
             images: self.images().unwrap_or_default(),
             candidates: candidates.collect(),
             answers: Vec::new(),
+            compared: Vec::new(),
         }
     }
 }

@@ -141,6 +141,8 @@ pub struct Attach {
     pub mode: Mode,
     /// Whether proven pictures that are smaller or lossier than the lost original are put back, too.
     pub copies: bool,
+    /// Whether it is learned how the shop made its thumbnails, so that a file which makes the very thumbnail is proven.
+    pub recipes: bool,
 }
 
 /// Whether proven originals are put back without asking.
@@ -217,7 +219,7 @@ impl Default for Decode {
 
 impl Default for Attach {
     fn default() -> Self {
-        Attach { mode: Mode::Auto, copies: true }
+        Attach { mode: Mode::Auto, copies: true, recipes: false }
     }
 }
 

@@ -11,6 +11,7 @@
 mod backlog;
 mod book;
 mod explain;
+mod recipes;
 mod run;
 mod settle;
 
@@ -20,12 +21,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalogue::{self, Blob, Catalogue, Examined, ImageToMatch, NewImage, ReceivedUpload, Work};
-use crate::children::{Examination, Pool};
+use crate::children::{Examination, Pool, Reproduction};
 use crate::config::Mode;
 use crate::decode::Unreadable;
 use crate::domain::{Digest, ImageId, RecordId, UploadId};
 use crate::identify::{Kind, SNIFF_BYTES};
-use crate::matcher::facts::{CandidateFacts, Storage};
+use crate::matcher::facts::{CandidateFacts, Measured, Storage};
+use crate::matcher::verdict::resembles;
 use crate::reattach;
 use crate::store::{self, Blobs, Originals};
 
@@ -51,6 +53,8 @@ pub struct Pipeline {
     pub mode: Mode,
     /// Whether proven copies are put back, too.
     pub copies: bool,
+    /// Whether recipes are learned.
+    pub recipes: bool,
     /// How many files are on their way at once.
     pub threads: usize,
     books: Books,
@@ -109,6 +113,7 @@ impl Pipeline {
             children,
             mode: config.attach.mode,
             copies: config.attach.copies,
+            recipes: config.attach.recipes,
             threads: if config.decode.threads == 0 { cores } else { config.decode.threads },
             books: Books::default(),
         }
@@ -226,58 +231,114 @@ fn match_image(pipeline: &Pipeline, image: ImageId) -> Result<(), Error> {
     Ok(pipeline.catalogue.write(move |tx| tx.image_matched(&image, &found, seq))?)
 }
 
-/// The candidates of an image with what was measured; a pair whose record has not changed since is not measured again.
+/// The candidates of an image with what was measured. What is `known` of a pair of files is not measured again, unless
+/// more is known of the thumbnail's recipe by now.
 fn measure(
     pipeline: &Pipeline,
     book: &Book,
     image: &ImageToMatch,
-    file: impl FnOnce() -> Result<File, Error>,
+    file: impl Fn() -> Result<File, Error>,
     reach: BTreeMap<RecordId, Option<u16>>,
     known: BTreeMap<RecordId, CandidateFacts>,
 ) -> Result<Vec<CandidateFacts>, Error> {
-    let mut found = Vec::new();
-    let mut to_measure = Vec::new();
-    for (record, distance) in reach {
-        match known.get(&record).filter(|_| book.changed(record) <= image.matched_seq) {
-            Some(known) => found.push(CandidateFacts { distance, ..known.clone() }),
-            None => to_measure.push((record, distance)),
-        }
+    let wanted: BTreeSet<Digest> = reach.keys().flat_map(|&record| book.thumbnails(record).iter().copied()).collect();
+    let known = known.into_values().flat_map(|candidate| candidate.measured);
+    let mut measured: BTreeMap<Digest, Measured> = known.map(|measured| (measured.thumbnail, measured)).collect();
+    if image.facts.size.is_some() {
+        compare(pipeline, image, &file, &wanted, &mut measured)?;
+        reproduce(pipeline, book, image, &file, &wanted, &mut measured)?;
     }
-    let pairs: Vec<_> = to_measure
-        .iter()
-        .flat_map(|&(record, _)| book.thumbnails(record).iter().map(move |thumbnail| (record, *thumbnail)))
-        .collect();
-    let mut residuals: BTreeMap<RecordId, Vec<_>> = BTreeMap::new();
-    if !pairs.is_empty() && image.facts.size.is_some() {
-        let digests: BTreeSet<_> = pairs.iter().map(|&(_, digest)| digest).collect();
-        let files = pipeline.catalogue.read::<_, catalogue::Error>(|tx| {
-            digests
-                .into_iter()
-                .filter_map(|digest| tx.thumbnail_file(digest).transpose().map(|bytes| Ok((digest, bytes?))))
-                .collect::<Result<BTreeMap<_, _>, _>>()
-        })?;
-        let thumbnails: Vec<_> =
-            pairs.iter().map(|(_, digest)| files.get(digest).cloned().unwrap_or_default()).collect();
-        let measured = match pipeline.children.verify(file()?, &thumbnails) {
-            Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
-            // It could be read a moment ago and is too much now: nothing was measured, so nothing is proven by pixels.
-            Err(unreadable) => {
-                tracing::warn!(image = %image.facts.id, "its pixels could not be compared: {unreadable}");
-                Vec::new()
-            }
-            Ok(measured) => measured,
-        };
-        for ((record, _), residual) in pairs.into_iter().zip(measured) {
-            residuals.entry(record).or_default().extend(residual);
-        }
-    }
-    found.extend(to_measure.into_iter().map(|(record, distance)| CandidateFacts {
+    let found = reach.into_iter().map(|(record, distance)| CandidateFacts {
         image: image.facts.id,
         record,
         distance,
-        residuals: residuals.remove(&record).unwrap_or_default(),
-    }));
-    Ok(found)
+        measured: book.thumbnails(record).iter().filter_map(|digest| measured.get(digest).cloned()).collect(),
+    });
+    Ok(found.collect())
+}
+
+/// The files of these thumbnails.
+fn thumbnail_files(pipeline: &Pipeline, digests: &[Digest]) -> Result<Vec<Vec<u8>>, Error> {
+    Ok(pipeline.catalogue.read::<_, catalogue::Error>(|tx| {
+        digests.iter().map(|&digest| Ok(tx.thumbnail_file(digest)?.unwrap_or_default())).collect()
+    })?)
+}
+
+/// Measures an image against each of the `wanted` thumbnails that it was not compared with yet.
+fn compare(
+    pipeline: &Pipeline,
+    image: &ImageToMatch,
+    file: &impl Fn() -> Result<File, Error>,
+    wanted: &BTreeSet<Digest>,
+    measured: &mut BTreeMap<Digest, Measured>,
+) -> Result<(), Error> {
+    let new: Vec<Digest> = wanted.iter().copied().filter(|digest| !measured.contains_key(digest)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let residuals = match pipeline.children.verify(file()?, &thumbnail_files(pipeline, &new)?) {
+        Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+        // It could be read a moment ago and is too much now: nothing was measured, so nothing is proven by pixels.
+        Err(unreadable) => {
+            tracing::warn!(image = %image.facts.id, "its pixels could not be compared: {unreadable}");
+            vec![None; new.len()]
+        }
+        Ok(residuals) => residuals,
+    };
+    measured.extend(
+        new.into_iter()
+            .zip(residuals)
+            .map(|(thumbnail, residual)| (thumbnail, Measured { thumbnail, residual, known: 0, fit: None })),
+    );
+    Ok(())
+}
+
+/// Lets an image reproduce each of the `wanted` thumbnails that it resembles and whose recipe is known better than when
+/// that was tried last.
+fn reproduce(
+    pipeline: &Pipeline,
+    book: &Book,
+    image: &ImageToMatch,
+    file: &impl Fn() -> Result<File, Error>,
+    wanted: &BTreeSet<Digest>,
+    measured: &mut BTreeMap<Digest, Measured>,
+) -> Result<(), Error> {
+    let mut tried = Vec::new();
+    for digest in wanted {
+        let (Some(known), Some(pair)) = (book.recipes(*digest), measured.get_mut(digest)) else { continue };
+        if pair.known == known.stamp {
+            continue;
+        }
+        (pair.known, pair.fit) = (known.stamp, None);
+        if let Some(residual) = pair.residual.filter(|residual| known.stamp != 0 && resembles(residual)) {
+            tried.push((*digest, known, residual.orientations()));
+        }
+    }
+    if tried.is_empty() {
+        return Ok(());
+    }
+    let digests: Vec<Digest> = tried.iter().map(|(digest, ..)| *digest).collect();
+    let files = thumbnail_files(pipeline, &digests)?;
+    let asked: Vec<_> = tried
+        .into_iter()
+        .zip(&files)
+        .map(|((_, known, turns), thumbnail)| Reproduction { thumbnail, learned: &known.learned, turns })
+        .collect();
+    match pipeline.children.reproduce(file()?, &asked) {
+        Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+        // As above: nothing was measured, so nothing is proven.
+        Err(unreadable) => {
+            tracing::warn!(image = %image.facts.id, "it could not be made into thumbnails: {unreadable}");
+        }
+        Ok(fits) => {
+            for (digest, fit) in digests.iter().zip(fits) {
+                if let Some(pair) = measured.get_mut(digest) {
+                    pair.fit = fit;
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The MD5 of an image's file, for records that carry one.
@@ -315,7 +376,12 @@ pub fn read_thumbnail(catalogue: &Catalogue, children: &Pool, digest: Digest) ->
         Err(problem) => Examined::Problem(problem.to_string()),
         Ok(seen) => {
             let (width, height) = seen.header.upright_size();
-            Examined::Picture { width: width.into(), height: height.into(), fingerprint: seen.fingerprint.to_bytes() }
+            Examined::Picture {
+                width: width.into(),
+                height: height.into(),
+                fingerprint: seen.fingerprint.to_bytes(),
+                partition: seen.partition,
+            }
         }
     };
     Ok(catalogue.write(move |tx| tx.thumbnail_examined(digest, &examined))?)

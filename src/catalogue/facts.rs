@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, ImageId, Micros, RecordId, UploadId};
 use crate::fingerprint::{Fingerprint, Views};
-use crate::matcher::facts::{Answer, CandidateFacts, Facts, ImageFacts, RecordFacts, Storage};
-use crate::matcher::verify::Residual;
+use crate::matcher::facts::{Answer, CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
+use crate::recipe::Partition;
 
 /// A customer's facts, with what joins them to rows.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,8 @@ pub struct IndexedThumbnail {
     pub fingerprint: Fingerprint,
     /// The thumbnail file.
     pub digest: Digest,
+    /// What the file tells of how it was made.
+    pub partition: Option<Partition>,
 }
 
 /// An image as the candidate search needs it.
@@ -78,11 +80,11 @@ fn image_facts(row: &super::Row<'_>) -> Result<ImageFacts, Error> {
 /// A candidate as it was measured. Evidence that cannot be read counts as none, so that it proves nothing.
 fn candidate_facts(row: super::Row<'_>) -> Result<CandidateFacts, Error> {
     let (image, record) = (ImageId(row.get(0)?), RecordId(row.get(1)?));
-    let residuals = serde_json::from_str::<Vec<Residual>>(&row.get::<String>(3)?).unwrap_or_else(|error| {
+    let measured = serde_json::from_str::<Vec<Measured>>(&row.get::<String>(3)?).unwrap_or_else(|error| {
         tracing::error!(%image, %record, "the evidence of this candidate cannot be read and counts as none: {error}");
         Vec::new()
     });
-    Ok(CandidateFacts { image, record, distance: row.get(2)?, residuals })
+    Ok(CandidateFacts { image, record, distance: row.get(2)?, measured })
 }
 
 impl Tx<'_> {
@@ -126,16 +128,20 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn indexed_thumbnails(&self, customer: CustomerId) -> Result<Vec<IndexedThumbnail>, Error> {
         let rows = self.rows(
-            "SELECT t.record, t.fingerprint, t.digest FROM thumbnails t JOIN records r ON r.id = t.record \
+            "SELECT t.record, t.fingerprint, t.digest, t.partition FROM thumbnails t JOIN records r ON r.id = t.record \
              WHERE r.customer = ?1 AND t.fingerprint IS NOT NULL AND r.retired_at IS NULL ORDER BY t.record, t.role",
             [customer.0],
-            |row| Ok((RecordId(row.get(0)?), row.get::<Vec<u8>>(1)?, Digest(row.get(2)?))),
+            |row| {
+                let partition = row.get::<Option<String>>(3)?.and_then(|text| serde_json::from_str(&text).ok());
+                Ok((RecordId(row.get(0)?), row.get::<Vec<u8>>(1)?, Digest(row.get(2)?), partition))
+            },
         )?;
         // A fingerprint in an older layout is as good as none; it is taken again when its layout changes.
         Ok(rows
             .into_iter()
-            .filter_map(|(record, stored, digest)| {
-                Fingerprint::from_bytes(&stored).map(|fingerprint| IndexedThumbnail { record, fingerprint, digest })
+            .filter_map(|(record, stored, digest, partition)| {
+                let fingerprint = Fingerprint::from_bytes(&stored)?;
+                Some(IndexedThumbnail { record, fingerprint, digest, partition })
             })
             .collect())
     }
@@ -211,8 +217,8 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn image_matched(&self, image: &ImageToMatch, found: &[CandidateFacts], seq: i64) -> Result<(), Error> {
         for candidate in found {
-            // Residuals are plain numbers and names: they always have a text.
-            let evidence = serde_json::to_string(&candidate.residuals).unwrap_or_else(|_| "[]".to_owned());
+            // Measurements are plain numbers and names: they always have a text.
+            let evidence = serde_json::to_string(&candidate.measured).unwrap_or_else(|_| "[]".to_owned());
             let id = self.next_id("candidate")?;
             self.execute(
                 "INSERT INTO candidates (id, customer, image, record, distance, evidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
@@ -258,6 +264,7 @@ impl Tx<'_> {
             candidate_facts,
         )?;
         all.facts.answers = self.answers(customer)?;
+        all.facts.compared = self.comparisons(customer)?;
         all.settled = self.rows(
             "SELECT u.id FROM uploads u JOIN blobs b ON b.id = u.blob WHERE u.customer = ?1 AND u.state = 'stored' \
              AND b.examined_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM images i WHERE i.blob = b.id AND i.matched_seq < \
@@ -349,18 +356,18 @@ pub struct Ruling {
 
 impl Tx<'_> {
     /// Writes the rule's word on one candidate; a pair that only metadata brought together gets its row here. A ruling
-    /// that says what stands already changes nothing, not even the time of the decision.
+    /// that says what stands already changes nothing, not even the time of the decision. True when something changed.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn candidate_ruled(&self, customer: CustomerId, ruling: &Ruling) -> Result<(), Error> {
+    pub fn candidate_ruled(&self, customer: CustomerId, ruling: &Ruling) -> Result<bool, Error> {
         let new = CandidateId(self.next_id("candidate")?);
         self.execute(
             "INSERT INTO candidates (id, customer, image, record, distance, evidence) VALUES (?1, ?2, ?3, ?4, NULL, '[]') \
              ON CONFLICT (image, record) DO NOTHING",
             (new.0, customer.0, ruling.image.0, ruling.record.0),
         )?;
-        self.execute(
+        let changed = self.execute(
             "UPDATE candidates SET verdict = ?3, method = ?4, grade = ?5, rank = ?6, residual = ?7, margin = ?8, \
              reason = ?9, decided_at = ?10 WHERE image = ?1 AND record = ?2 AND NOT (verdict = ?3 AND method IS NOT DISTINCT FROM ?4 \
              AND grade IS NOT DISTINCT FROM ?5 AND rank IS NOT DISTINCT FROM ?6 AND residual IS NOT DISTINCT FROM ?7 \
@@ -378,26 +385,32 @@ impl Tx<'_> {
                 Micros::now().0,
             ),
         )?;
-        Ok(())
+        Ok(changed > 0)
     }
 
-    /// Takes back every ruling on a customer's candidates that is not among `kept`.
+    /// Takes back every ruling on a customer's candidates that is not among `kept`. True when there was one.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn candidates_unruled(&self, customer: CustomerId, kept: &BTreeSet<(ImageId, RecordId)>) -> Result<(), Error> {
+    pub fn candidates_unruled(
+        &self,
+        customer: CustomerId,
+        kept: &BTreeSet<(ImageId, RecordId)>,
+    ) -> Result<bool, Error> {
         let ruled = self.rows(
             "SELECT image, record FROM candidates WHERE customer = ?1 AND (verdict <> 'none' OR method IS NOT NULL)",
             [customer.0],
             |row| Ok((ImageId(row.get(0)?), RecordId(row.get(1)?))),
         )?;
+        let mut changed = false;
         for (image, record) in ruled.into_iter().filter(|pair| !kept.contains(pair)) {
+            changed = true;
             self.execute(
                 "UPDATE candidates SET verdict = 'none', method = NULL, grade = NULL, rank = NULL, residual = NULL, \
                  margin = NULL, reason = NULL, decided_at = NULL WHERE image = ?1 AND record = ?2",
                 (image.0, record.0),
             )?;
         }
-        Ok(())
+        Ok(changed)
     }
 }

@@ -9,6 +9,7 @@
 
 mod attachments;
 mod blobs;
+mod comparisons;
 mod customers;
 mod decisions;
 mod events;
@@ -17,6 +18,7 @@ mod logins;
 mod migrate;
 mod pages;
 mod partials;
+mod recipes;
 mod records;
 mod reports;
 mod thumbnails;
@@ -41,6 +43,7 @@ pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
 pub use pages::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail};
 pub use partials::{NewPartial, Partial};
+pub use recipes::{CertainPair, PartitionRecipes};
 pub use records::{Record, RecordFacts};
 pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
 pub use thumbnails::{Examined, Role, Thumbnail};

@@ -3,8 +3,10 @@
 
 use std::fmt;
 
+use super::recipes::partition_text;
 use super::{Error, Row, Tx};
 use crate::domain::{Digest, RecordId, ThumbnailId};
+use crate::recipe::Partition;
 
 /// Which rendition of a record's original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +67,8 @@ pub enum Examined {
         height: i64,
         /// The hashes of its plausible views.
         fingerprint: Vec<u8>,
+        /// What its file tells of how it was made.
+        partition: Partition,
     },
     /// Nothing that can be used, and why.
     Problem(String),
@@ -148,7 +152,7 @@ impl Tx<'_> {
         self.execute(
             "INSERT INTO thumbnails (id, record, role, source, digest, problem) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (record, role) DO UPDATE SET source = excluded.source, digest = excluded.digest, \
-             problem = excluded.problem, width = NULL, height = NULL, fingerprint = NULL",
+             problem = excluded.problem, width = NULL, height = NULL, fingerprint = NULL, partition = NULL",
             (id, record.0, role.word(), source, digest, problem),
         )?;
         Ok(())
@@ -206,9 +210,11 @@ impl Tx<'_> {
         let records: Vec<i64> =
             self.rows(&format!("SELECT record FROM thumbnails WHERE {waiting}"), [digest], |row| row.get(0))?;
         match found {
-            Examined::Picture { width, height, fingerprint } => self.execute(
-                &format!("UPDATE thumbnails SET width = ?2, height = ?3, fingerprint = ?4 WHERE {waiting}"),
-                (digest, width, height, fingerprint),
+            Examined::Picture { width, height, fingerprint, partition } => self.execute(
+                &format!(
+                    "UPDATE thumbnails SET width = ?2, height = ?3, fingerprint = ?4, partition = ?5 WHERE {waiting}"
+                ),
+                (digest, width, height, fingerprint, partition_text(partition)),
             )?,
             Examined::Problem(problem) => {
                 self.execute(&format!("UPDATE thumbnails SET problem = ?2 WHERE {waiting}"), (digest, problem))?

@@ -49,11 +49,18 @@ pub struct Undecided {
     pub images: u64,
     /// Customers who sent something and for whom the rule has not run since something changed.
     pub customers: u64,
+    /// 1 while the certain pairs are to be looked at for what they teach of recipes.
+    pub recipes: u64,
 }
 
 impl Undecided {
     /// Nothing that was received is undecided; held uploads do not count.
     pub fn is_nothing(&self) -> bool {
+        self.recipes == 0 && self.only_recipes_are_left()
+    }
+
+    /// Everything received is decided by what is known of recipes, which may be more once it is looked for.
+    pub fn only_recipes_are_left(&self) -> bool {
         self.uploads + self.thumbnails + self.images + self.customers == 0
     }
 }
@@ -95,6 +102,7 @@ impl Tx<'_> {
                 "SELECT count(*) FROM customers c WHERE c.dirty > 0 AND (?1 IS NULL OR c.id = ?1) \
                  AND EXISTS (SELECT 1 FROM uploads u WHERE u.customer = c.id)",
             )?,
+            recipes: u64::from(self.learning_due()?.is_some()),
         })
     }
 

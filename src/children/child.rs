@@ -10,12 +10,17 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
-use super::wire::{Answer, Frames, Job, Orders, Report, Request, send};
+use super::wire::{Answer, Asked, Frames, Job, Orders, Report, Request, send};
 use super::{Examination, ThumbnailExamination};
 use crate::decode::{Scale, Unreadable, decode, panic_text};
 use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
+use crate::matcher::content::{self, Detail};
 use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, verify};
+use crate::recipe::{Cells, Excess, Fit, Partition, Recipe, Reproducer, Upload};
+
+/// The EXIF orientation of a picture that lies as it should.
+const UPRIGHT: u8 = 1;
 
 /// Longest side from which fingerprints are taken: four times what they look at, so that a centre crop suffices too.
 const SKETCH_PX: u32 = 256;
@@ -46,21 +51,20 @@ fn work() -> io::Result<()> {
         .thread_name(|at| format!("decode {at}"))
         .build()
         .map_err(io::Error::other)?;
-    send(&stream, &Report::Ready, &[], None)?;
+    send(&stream, &Report::Ready, &[], &[])?;
     let replies = Arc::new(Mutex::new(stream));
     let orders = Arc::new(orders);
     while let Some((job, bytes)) = frames.next::<Job>()? {
-        let file = if job.has_file { frames.take_file() } else { None };
+        let files = (0..job.files).filter_map(|_| frames.take_file()).collect();
         let (replies, orders) = (Arc::clone(&replies), Arc::clone(&orders));
         workers.spawn(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.request, file, &bytes, &orders))).unwrap_or_else(
-                |panic| {
+            let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.request, files, &bytes, &orders)))
+                .unwrap_or_else(|panic| {
                     let detail = format!("the decoder panicked: {}", panic_text(panic.as_ref()));
                     Answer::Failed(Unreadable::Corrupt { kind: Kind::Unknown, detail })
-                },
-            );
+                });
             let replies = replies.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            if send(&replies, &Report::Done { id: job.id, answer }, &[], None).is_err() {
+            if send(&replies, &Report::Done { id: job.id, answer }, &[], &[]).is_err() {
                 // The parent is gone, and with it every reason to go on.
                 std::process::exit(0);
             }
@@ -96,12 +100,25 @@ fn close_inherited() -> io::Result<()> {
     }
 }
 
-fn answer(request: &Request, file: Option<File>, bytes: &[u8], orders: &Orders) -> Answer {
+fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) -> Answer {
+    let mut files = files.into_iter();
+    let file = files.next();
     match request {
         Request::Examine => Answer::Examined(upload(file, orders).and_then(|bytes| examine(&bytes, orders))),
         Request::ExamineThumbnail => Answer::ExaminedThumbnail(examine_thumbnail(bytes, orders)),
         Request::Verify { lengths } => {
             Answer::Verified(upload(file, orders).and_then(|upload| residuals(&upload, lengths, bytes, orders)))
+        }
+        Request::Excesses { recipes } => {
+            Answer::Excesses(upload(file, orders).and_then(|upload| excesses(&upload, bytes, recipes, orders)))
+        }
+        Request::Compare => Answer::Compared(upload(file, orders).and_then(|a| {
+            let a = detail(&a, orders)?;
+            let b = detail(&upload(files.next(), orders)?, orders)?;
+            Ok(content::compare(&a, &b))
+        })),
+        Request::Reproduce { asked } => {
+            Answer::Reproduced(upload(file, orders).and_then(|upload| fits(&upload, bytes, asked, orders)))
         }
     }
 }
@@ -136,7 +153,11 @@ fn examine(bytes: &[u8], orders: &Orders) -> Result<Examination, Unreadable> {
 
 fn examine_thumbnail(bytes: &[u8], orders: &Orders) -> Result<ThumbnailExamination, Unreadable> {
     let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits)?;
-    Ok(ThumbnailExamination { header: decoded.header, fingerprint: fingerprint::of_thumbnail(&decoded.renderings[0]) })
+    Ok(ThumbnailExamination {
+        partition: Partition::of(bytes)?,
+        fingerprint: fingerprint::of_thumbnail(&decoded.renderings[0]),
+        header: decoded.header,
+    })
 }
 
 fn residuals(
@@ -159,4 +180,41 @@ fn residuals(
     let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
     let master = Master::new(&decoded.renderings, decoded.header.upright_size());
     Ok(thumbnails.iter().map(|thumbnail| verify(thumbnail.as_ref()?, &master)).collect())
+}
+
+/// What each recipe leaves unexplained of a thumbnail when it is carried out on the upload.
+fn excesses(
+    upload: &[u8],
+    thumbnail: &[u8],
+    recipes: &[Recipe],
+    orders: &Orders,
+) -> Result<Vec<Option<Excess>>, Unreadable> {
+    let cells = Cells::read(thumbnail)?;
+    let upload = Upload::read(upload, &orders.limits)?;
+    let reproducer = Reproducer::new(&upload);
+    Ok(recipes.iter().map(|recipe| reproducer.excess(recipe, &cells, UPRIGHT)).collect())
+}
+
+/// How well the upload reproduces each thumbnail by the best of the recipes known.
+fn fits(upload: &[u8], bytes: &[u8], asked: &[Asked], orders: &Orders) -> Result<Vec<Option<Fit>>, Unreadable> {
+    let upload = Upload::read(upload, &orders.limits)?;
+    let reproducer = Reproducer::new(&upload);
+    let mut rest = bytes;
+    let fit = |asked: &Asked| {
+        let (thumbnail, after) = rest.split_at(asked.length.min(rest.len()));
+        rest = after;
+        // A thumbnail that cannot be read was reported when it was imported; here it is reproduced by nothing.
+        let cells = Cells::read(thumbnail).ok()?;
+        let fits = asked.learned.iter().filter_map(|learned| reproducer.fit(learned, &cells, &asked.turns));
+        fits.min_by(|a, b| b.near.cmp(&a.near).then(a.loss.total_cmp(&b.loss)))
+    };
+    Ok(asked.iter().map(fit).collect())
+}
+
+/// An upload as it is compared with others, small enough to be held beside another.
+fn detail(upload: &[u8], orders: &Orders) -> Result<Detail, Unreadable> {
+    // Twice the side that is compared: a JPEG decoded at a reduced scale differs too much from its like at full scale.
+    let decoded = decode(upload, Scale::AtLeast(2 * content::DETAIL_SIDE), &orders.limits)?;
+    let detail = Detail::new(&decoded.renderings, decoded.header.upright_size());
+    detail.ok_or_else(|| Unreadable::Corrupt { kind: Kind::Unknown, detail: "there are no pixels".to_owned() })
 }

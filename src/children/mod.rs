@@ -26,9 +26,11 @@ pub use child::run_child;
 
 use crate::decode::{Header, Limits, Unreadable};
 use crate::fingerprint::{Fingerprint, Views};
+use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
+use crate::recipe::{Excess, Fit, Learned, Partition, Recipe};
 use supervisor::{Event, Supervisor};
-use wire::{Answer, Request};
+use wire::{Answer, Asked, Request};
 
 /// The hidden subcommand under which the binary becomes a child; `main` then calls [`run_child`].
 pub const SUBCOMMAND: &str = "decode-child";
@@ -90,6 +92,19 @@ pub struct ThumbnailExamination {
     pub header: Header,
     /// Its fingerprint.
     pub fingerprint: Fingerprint,
+    /// What its file tells of how it was made.
+    pub partition: Partition,
+}
+
+/// A thumbnail that an upload may reproduce.
+#[derive(Clone, Debug)]
+pub struct Reproduction<'a> {
+    /// The thumbnail's file.
+    pub thumbnail: &'a [u8],
+    /// What is known of how it was made.
+    pub learned: &'a [Learned],
+    /// The EXIF orientations in which the upload may lie in it.
+    pub turns: Vec<u8>,
 }
 
 /// A pool cannot work.
@@ -128,7 +143,7 @@ impl Pool {
     /// Identifies an upload, reads its header, decodes it at a small scale and takes its fingerprints. Waits for the
     /// answer; call it from as many threads as there are jobs to run at once.
     pub fn examine(&self, file: File) -> Result<Examination, Unreadable> {
-        match self.ask(Request::Examine, Some(file), Vec::new()) {
+        match self.ask(Request::Examine, vec![file], Vec::new()) {
             Answer::Examined(result) => result,
             other => Err(other.out_of_place()),
         }
@@ -136,7 +151,7 @@ impl Pool {
 
     /// The same for a thumbnail, whose bytes are no less hostile.
     pub fn examine_thumbnail(&self, bytes: Vec<u8>) -> Result<ThumbnailExamination, Unreadable> {
-        match self.ask(Request::ExamineThumbnail, None, bytes) {
+        match self.ask(Request::ExamineThumbnail, Vec::new(), bytes) {
             Answer::ExaminedThumbnail(result) => result,
             other => Err(other.out_of_place()),
         }
@@ -146,11 +161,55 @@ impl Pool {
     /// where a thumbnail cannot be decoded or compared.
     pub fn verify(&self, file: File, thumbnails: &[Vec<u8>]) -> Result<Vec<Option<Residual>>, Unreadable> {
         let lengths = thumbnails.iter().map(Vec::len).collect();
-        match self.ask(Request::Verify { lengths }, Some(file), thumbnails.concat()) {
+        match self.ask(Request::Verify { lengths }, vec![file], thumbnails.concat()) {
             Answer::Verified(Ok(residuals)) if residuals.len() != thumbnails.len() => {
                 Err(Answer::Verified(Ok(residuals)).out_of_place())
             }
             Answer::Verified(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// What each of `recipes` leaves unexplained of a thumbnail when it is carried out on an upload, in their order; nothing
+    /// where the upload cannot lie in the thumbnail so.
+    pub fn excesses(
+        &self,
+        file: File,
+        thumbnail: &[u8],
+        recipes: &[Recipe],
+    ) -> Result<Vec<Option<Excess>>, Unreadable> {
+        match self.ask(Request::Excesses { recipes: recipes.to_vec() }, vec![file], thumbnail.to_vec()) {
+            Answer::Excesses(Ok(excesses)) if excesses.len() != recipes.len() => {
+                Err(Answer::Excesses(Ok(excesses)).out_of_place())
+            }
+            Answer::Excesses(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// How well an upload reproduces thumbnails, each by the best of the recipes known of it; one entry for each, in their
+    /// order, nothing where it cannot lie in it.
+    pub fn reproduce(&self, file: File, wanted: &[Reproduction<'_>]) -> Result<Vec<Option<Fit>>, Unreadable> {
+        let asked = wanted.iter().map(|wanted| Asked {
+            length: wanted.thumbnail.len(),
+            learned: wanted.learned.to_vec(),
+            turns: wanted.turns.clone(),
+        });
+        let asked: Vec<_> = asked.collect();
+        let bytes = wanted.iter().flat_map(|wanted| wanted.thumbnail).copied().collect();
+        match self.ask(Request::Reproduce { asked }, vec![file], bytes) {
+            Answer::Reproduced(Ok(fits)) if fits.len() != wanted.len() => {
+                Err(Answer::Reproduced(Ok(fits)).out_of_place())
+            }
+            Answer::Reproduced(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// What two uploads are to each other, seen closely.
+    pub fn compare(&self, a: File, b: File) -> Result<Comparison, Unreadable> {
+        match self.ask(Request::Compare, vec![a, b], Vec::new()) {
+            Answer::Compared(result) => result,
             other => Err(other.out_of_place()),
         }
     }
@@ -161,13 +220,13 @@ impl Pool {
     }
 
     /// Hands in a job, waiting for room first, and waits for its answer.
-    fn ask(&self, request: Request, file: Option<File>, bytes: Vec<u8>) -> Answer {
+    fn ask(&self, request: Request, files: Vec<File>, bytes: Vec<u8>) -> Answer {
         let gone = || Answer::Failed(Unreadable::Unavailable("the decoders have been stopped".to_owned()));
         if self.admission.send(()).is_err() {
             return gone();
         }
         let (reply, answer) = channel();
-        let sent = self.events.send(Event::Job { request, file, bytes, reply });
+        let sent = self.events.send(Event::Job { request, files, bytes, reply });
         // The supervisor answers every job, also when it stops; an answer that cannot come means that it is gone.
         let answer = sent.ok().and_then(|()| answer.recv().ok()).unwrap_or_else(gone);
         let admitted = self.admitted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

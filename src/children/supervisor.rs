@@ -31,7 +31,7 @@ const START_PAUSE: Duration = Duration::from_millis(50);
 /// What the supervisor wakes up for.
 pub(super) enum Event {
     /// A job from the pool.
-    Job { request: Request, file: Option<File>, bytes: Vec<u8>, reply: Sender<Answer> },
+    Job { request: Request, files: Vec<File>, bytes: Vec<u8>, reply: Sender<Answer> },
     /// A child said something.
     Said { child: u64, report: Report },
     /// A child closed its end, or said nonsense.
@@ -42,7 +42,7 @@ pub(super) enum Event {
 
 struct Job {
     request: Request,
-    file: Option<File>,
+    files: Vec<File>,
     bytes: Vec<u8>,
     reply: Sender<Answer>,
     /// Children that died or were killed over it.
@@ -103,8 +103,8 @@ impl Supervisor {
                 None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match event {
-                Ok(Event::Job { request, file, bytes, reply }) => {
-                    self.waiting.push_back(Job { request, file, bytes, reply, failures: 0 });
+                Ok(Event::Job { request, files, bytes, reply }) => {
+                    self.waiting.push_back(Job { request, files, bytes, reply, failures: 0 });
                 }
                 Ok(Event::Said { child, report }) => self.heard(child, report),
                 Ok(Event::Gone { child }) => self.bury(child),
@@ -152,8 +152,8 @@ impl Supervisor {
             self.waiting.push_front(job);
             return;
         };
-        let message = wire::Job { id, request: job.request.clone(), has_file: job.file.is_some() };
-        let sent = wire::send(&running.stream, &message, &job.bytes, job.file.as_ref());
+        let message = wire::Job { id, request: job.request.clone(), files: job.files.len() };
+        let sent = wire::send(&running.stream, &message, &job.bytes, &job.files);
         running.jobs.insert(id, (job, Instant::now()));
         if sent.is_err() {
             // It is dead or stuck; burying it deals with the job like with all it held.
@@ -351,7 +351,7 @@ fn start_child(settings: &Settings, id: u64, events: &Sender<Event>) -> io::Resu
     };
     let set_up = || -> io::Result<()> {
         ours.set_write_timeout(Some(SEND_TIME_MAX))?;
-        wire::send(&ours, &orders, &[], None)?;
+        wire::send(&ours, &orders, &[], &[])?;
         listen(Frames::new(ours.try_clone()?), id, events.clone())
     }();
     if let Err(error) = set_up {

@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 use super::{Examination, ThumbnailExamination};
 use crate::decode::{Limits, Unreadable};
 use crate::identify::Kind;
+use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
+use crate::recipe::{Excess, Fit, Learned, Recipe};
 
 /// Longest message.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -42,8 +44,8 @@ pub(super) struct Orders {
 pub(super) struct Job {
     pub id: u64,
     pub request: Request,
-    /// A descriptor comes with it.
-    pub has_file: bool,
+    /// So many descriptors come with it.
+    pub files: usize,
 }
 
 /// What is to be done.
@@ -55,6 +57,29 @@ pub(super) enum Request {
         /// Lengths of the thumbnails, which stand one after the other in the frame's bytes.
         lengths: Vec<usize>,
     },
+    /// The frame's bytes are a thumbnail.
+    Excesses {
+        /// What is tried.
+        recipes: Vec<Recipe>,
+    },
+    /// Two files come with it.
+    Compare,
+    /// The frame's bytes are thumbnails, one after the other.
+    Reproduce {
+        /// One for each of them.
+        asked: Vec<Asked>,
+    },
+}
+
+/// One thumbnail to be reproduced.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Asked {
+    /// Of its file, in bytes.
+    pub length: usize,
+    /// What is known of how it was made.
+    pub learned: Vec<Learned>,
+    /// The EXIF orientations in which the upload may lie in it.
+    pub turns: Vec<u8>,
 }
 
 /// What a child says.
@@ -72,6 +97,9 @@ pub(super) enum Answer {
     Examined(Result<Examination, Unreadable>),
     ExaminedThumbnail(Result<ThumbnailExamination, Unreadable>),
     Verified(Result<Vec<Option<Residual>>, Unreadable>),
+    Excesses(Result<Vec<Option<Excess>>, Unreadable>),
+    Reproduced(Result<Vec<Option<Fit>>, Unreadable>),
+    Compared(Result<Comparison, Unreadable>),
     /// The job came to nothing, whatever it was.
     Failed(Unreadable),
 }
@@ -88,15 +116,18 @@ impl Answer {
     }
 }
 
-/// Writes one frame. The descriptor travels with its first byte.
-pub(super) fn send(stream: &UnixStream, message: &impl Serialize, bytes: &[u8], file: Option<&File>) -> io::Result<()> {
+/// Most descriptors of one job.
+const FILES_MAX: usize = 2;
+
+/// Writes one frame. Its descriptors, at most two, travel with its first byte.
+pub(super) fn send(stream: &UnixStream, message: &impl Serialize, bytes: &[u8], files: &[File]) -> io::Result<()> {
     let message = serde_json::to_vec(message)?;
     if message.len() > MESSAGE_BYTES_MAX || bytes.len() > BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the message is too long"));
     }
     let lengths = [(message.len() as u32).to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
-    let descriptors: Vec<_> = file.iter().map(|file| file.as_fd()).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let descriptors: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FILES_MAX))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(io::Error::other("there is no room for a descriptor"));
@@ -208,16 +239,17 @@ mod tests {
         };
         let writer = std::thread::spawn(move || {
             for id in 0..3 {
-                let job = Job { id, request: Request::Examine, has_file: id != 1 };
-                let file = (id != 1).then(|| file(&format!("file {id}")));
-                send(&here, &job, &bytes, file.as_ref()).unwrap();
+                let job = Job { id, request: Request::Examine, files: id as usize };
+                let files: Vec<File> = (0..id).map(|at| file(&format!("file {id}.{at}"))).collect();
+                send(&here, &job, &bytes, &files).unwrap();
             }
         });
         for id in 0..3 {
             let (job, bytes) = frames.next::<Job>().unwrap().unwrap();
             assert_eq!((job.id, bytes.len()), (id, 3 << 20));
-            let text = frames.take_file().map(|file| io::read_to_string(file).unwrap());
-            assert_eq!(text, (id != 1).then(|| format!("file {id}")));
+            let texts: Vec<String> =
+                (0..job.files).map(|_| io::read_to_string(frames.take_file().unwrap()).unwrap()).collect();
+            assert_eq!(texts, (0..id).map(|at| format!("file {id}.{at}")).collect::<Vec<_>>());
         }
         writer.join().unwrap();
         assert!(frames.next::<Job>().unwrap().is_none());

@@ -67,6 +67,8 @@ struct Open {
     thumbnails: u64,
     images: u64,
     customers: u64,
+    /// 1 while it is learned how thumbnails were made.
+    recipes: u64,
     held: u64,
     held_until: Option<String>,
 }
@@ -124,6 +126,7 @@ fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, stores:
             thumbnails: undecided.thumbnails,
             images: undecided.images,
             customers: undecided.customers,
+            recipes: undecided.recipes,
             held: undecided.held,
             held_until: undecided.held_until.map(moment),
         },
@@ -154,6 +157,9 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
         "undecided  {} uploads, {} thumbnails, {} pictures to compare again\n",
         open.uploads, open.thumbnails, open.images
     );
+    if undecided.recipes > 0 {
+        text += "           and what the certain pairs teach of how thumbnails were made is to be looked at\n";
+    }
     if undecided.held > 0 {
         text += &format!("           {}\n", wait::held(undecided));
     }

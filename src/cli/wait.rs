@@ -72,6 +72,7 @@ fn in_words(undecided: &Undecided) -> String {
         (undecided.uploads, "upload"),
         (undecided.thumbnails, "new thumbnail"),
         (undecided.images, "picture to compare again"),
+        (undecided.recipes, "look at what the certain pairs teach"),
         (undecided.customers, "customer to decide about"),
     ];
     let parts = parts.iter().filter(|(number, _)| *number > 0);

@@ -4,9 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::content::Compared;
 use super::verify::Residual;
 use crate::domain::{Digest, ImageId, RecordId};
 use crate::identify::Kind;
+use crate::recipe::Fit;
 
 /// Everything about one customer that a decision may rest on.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,8 @@ pub struct Facts {
     pub candidates: Vec<CandidateFacts>,
     /// What people decided; it stands whatever else is known.
     pub answers: Vec<Answer>,
+    /// Images that stood in each other's way, seen closely.
+    pub compared: Vec<Compared>,
 }
 
 /// What the shop's database still says about a lost original.
@@ -94,8 +98,28 @@ pub struct CandidateFacts {
     pub record: RecordId,
     /// Smallest fingerprint distance to any of the record's thumbnails; nothing when metadata alone proposed the pair.
     pub distance: Option<u16>,
-    /// One for each of the record's thumbnails that could be measured.
-    pub residuals: Vec<Residual>,
+    /// One for each of the record's thumbnails that it was compared with.
+    pub measured: Vec<Measured>,
+}
+
+/// What was measured between an image and one thumbnail. It depends on both their bytes, and on what is known of recipes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The thumbnail's file.
+    pub thumbnail: Digest,
+    /// By the generic prediction; nothing where one of the two cannot be decoded.
+    pub residual: Option<Residual>,
+    /// What was known of this thumbnail's recipe when it was measured, as the pipeline's stamp; 0 for nothing.
+    pub known: u64,
+    /// By the recipe known, where one is and the pair is near enough to be worth it.
+    pub fit: Option<Fit>,
+}
+
+impl CandidateFacts {
+    /// The residuals that could be measured.
+    pub fn residuals(&self) -> impl Iterator<Item = Residual> + '_ {
+        self.measured.iter().filter_map(|measured| measured.residual)
+    }
 }
 
 /// What a person decided about a pair.

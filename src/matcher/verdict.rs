@@ -10,6 +10,10 @@
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
 //!    closely *without* any correction of colour: an edited copy keeps its name and size.
 //!
+//! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
+//!    coding cannot tell; no other content does, its name does not say another shot of the same camera, and the file
+//!    makes no other record's thumbnail, unless that record says that it lost the same original.
+//!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks. One record gets at most one attachment:
 //! a lower tier yields to a higher, then the best upload wins ([`preference`]).
@@ -20,10 +24,11 @@
 //! passes that test, and a better file that comes later makes it wrong.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::content::{ImageKey, groups};
 use super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts, Storage};
 use super::metadata::{Agreement, Names, agreeing_pairs, agreement};
 use super::verify::Residual;
@@ -62,6 +67,8 @@ const NAME_SHIFT_MAX: f32 = 0.6;
 const NAME_DETAIL_MIN: f32 = 8.0;
 /// Tier 3: an upload must be this much larger than the compared part of the thumbnail; else it may *be* the thumbnail.
 const NAME_ENLARGED_MIN: f64 = 1.25;
+/// Tier 4: a thumbnail with less contrast than this, in levels, is made by too many pictures.
+const RECIPE_DETAIL_MIN: f32 = 8.0;
 /// Review: a residual below this, or a correlation above [`REVIEW_LIKENESS`], is worth a person's look.
 const REVIEW_Z_MAX: f32 = 10.0;
 /// Review: see [`REVIEW_Z_MAX`].
@@ -106,6 +113,8 @@ pub enum Method {
     Digest,
     /// Recorded length and size.
     Bytes,
+    /// The shop's recipe, which makes the very thumbnail from the file.
+    Recipe,
     /// A recorded name.
     Name,
     /// The pixels alone.
@@ -119,6 +128,7 @@ impl Method {
             Method::Person => "person",
             Method::Digest => "digest",
             Method::Bytes => "bytes",
+            Method::Recipe => "recipe",
             Method::Name => "name",
             Method::Pixels => "pixels",
         }
@@ -130,9 +140,15 @@ struct Pair<'a> {
     record: &'a RecordFacts,
     image: &'a ImageFacts,
     agreement: Agreement,
+    /// Images with the same number show one picture.
+    content: usize,
     distance: Option<u16>,
     /// The worst of the record's thumbnails: all of them were made from the original.
     residual: Option<Residual>,
+    /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
+    reproduces: Option<bool>,
+    /// The file makes a thumbnail of another record, too, of which nothing says that it lost the same original.
+    reproduces_another: bool,
     answer: Option<bool>,
 }
 
@@ -145,6 +161,45 @@ pub fn decide(facts: &Facts) -> Vec<Decision> {
     }
     decisions.sort_by_key(|d| (d.record, d.verdict, d.rank, d.image));
     decisions
+}
+
+/// Images that stand in each other's way and were not compared yet: whether they show one picture decides something.
+pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
+    let known: BTreeSet<_> = facts.compared.iter().flat_map(|pair| [(pair.a, pair.b), (pair.b, pair.a)]).collect();
+    let mut asked = BTreeSet::new();
+    for pairs in by_record(facts).values() {
+        let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
+        if accepted(pairs).is_some() || open.iter().any(|&at| pairs[at].agreement.digest) {
+            continue;
+        }
+        let mut ask = |a: usize, b: usize| {
+            let (a, b) = (key_of(pairs[a].image), key_of(pairs[b].image));
+            if !known.contains(&(a, b)) {
+                asked.insert((a.min(b), a.max(b)));
+            }
+        };
+        for &at in open.iter().filter(|&&at| proven_by_bytes(&pairs[at]) && !undisputed(pairs, at)) {
+            let mine = pairs[at].residual.map_or(f32::INFINITY, |residual| residual.z());
+            for &other in open.iter().filter(|&&other| pairs[other].image.digest != pairs[at].image.digest) {
+                let theirs = pairs[other].residual.map_or(f32::INFINITY, |residual| residual.z());
+                if !pairs[other].image.truncated && !beaten(mine, theirs) {
+                    ask(at, other);
+                }
+            }
+        }
+        let made: Vec<usize> = open.into_iter().filter(|&at| pairs[at].reproduces == Some(true)).collect();
+        for (nth, &a) in made.iter().enumerate() {
+            for &b in &made[nth + 1..] {
+                ask(a, b);
+            }
+        }
+    }
+    asked
+}
+
+/// What names an image for comparisons.
+fn key_of(image: &ImageFacts) -> ImageKey {
+    (image.digest, image.page)
 }
 
 /// All pairs worth a thought, by record.
@@ -165,6 +220,11 @@ fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
     keys.extend(answers.keys());
     keys.sort_unstable();
     keys.dedup();
+    let contents = contents(facts);
+    let mut makes: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
+    for candidate in facts.candidates.iter().filter(|candidate| reproduces(candidate) == Some(true)) {
+        makes.entry(candidate.image).or_default().extend(records.get(&candidate.record));
+    }
     let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
     for key in keys {
         let (Some(&image), Some(&record)) = (images.get(&key.0), records.get(&key.1)) else { continue };
@@ -173,17 +233,47 @@ fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             record,
             image,
             agreement: agreement(record, image, &names),
+            content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
-            residual: candidate.and_then(|candidate| worst(&candidate.residuals)),
+            residual: candidate.and_then(|candidate| worst(candidate.residuals())),
+            reproduces: candidate.and_then(|candidate| reproduces(candidate)),
+            reproduces_another: makes
+                .get(&key.0)
+                .is_some_and(|made| made.iter().any(|other| other.id != record.id && !lost_the_same(record, other))),
             answer: answers.get(&key).copied(),
         });
     }
     pairs
 }
 
+/// The number of the content that each image shows. A file's only picture is one content under all its names.
+fn contents(facts: &Facts) -> HashMap<ImageKey, usize> {
+    // What breaks off is a copy of nothing.
+    let whole: Vec<ImageKey> = facts.images.iter().filter(|image| !image.truncated).map(key_of).collect();
+    let groups = groups(&whole, &facts.compared);
+    let broken = facts.images.iter().filter(|image| image.truncated).map(|image| vec![key_of(image)]);
+    let all = groups.into_iter().chain(broken).enumerate();
+    all.flat_map(|(number, group)| group.into_iter().map(move |key| (key, number))).collect()
+}
+
+/// Whether an image makes every thumbnail of a record whose recipe is known; nothing where none is.
+fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
+    let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
+    fits.peek()?;
+    Some(fits.all(|fit| fit.near))
+}
+
+/// Whether two records say that they lost the same original: a picture that was ordered twice.
+fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
+    let digest = a.sha256.is_some() && a.sha256 == b.sha256;
+    let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
+    let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
+    (digest || facts) && !contradicts
+}
+
 /// The residual of the thumbnail that fits worst.
-fn worst(residuals: &[Residual]) -> Option<Residual> {
-    residuals.iter().copied().max_by(|a, b| a.z().total_cmp(&b.z()).then(a.z_strict.total_cmp(&b.z_strict)))
+fn worst(residuals: impl Iterator<Item = Residual>) -> Option<Residual> {
+    residuals.max_by(|a, b| a.z().total_cmp(&b.z()).then(a.z_strict.total_cmp(&b.z_strict)))
 }
 
 /// Decides the pairs of one record.
@@ -234,6 +324,9 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
         let settled = one_content || chosen.len() == 1;
         return best(chosen).filter(|_| settled).map(|at| (at, Method::Bytes));
     }
+    if let Some(at) = proven_by_recipe(pairs, &open) {
+        return Some((at, Method::Recipe));
+    }
     // A file with the recorded length and size is there but unproven: a name must not overtake it.
     if open.iter().any(|&at| pairs[at].agreement.bytes && pairs[at].agreement.size) {
         let only = |at: &usize| pairs[*at].agreement.bytes && proven_by_name(&pairs[*at]);
@@ -267,7 +360,35 @@ fn undisputed(pairs: &[Pair], at: usize) -> bool {
     }
     let Some(rival) = best_other(pairs, at) else { return true };
     let mine = pairs[at].residual.map_or(f32::INFINITY, |residual| residual.z());
+    beaten(mine, rival)
+}
+
+/// Tier 2: a rival with the second residual is none to a candidate with the first.
+fn beaten(mine: f32, rival: f32) -> bool {
     rival >= RIVAL_Z_MAX || mine < RIVAL_FACTOR * rival
+}
+
+/// Tier 4: the file that makes the record's thumbnail, if it alone does and makes no other.
+fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
+    let made: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].reproduces == Some(true)).collect();
+    let sound = |pair: &Pair| {
+        let detailed = pair.residual.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
+        let larger = pair.residual.is_some_and(|residual| enlarged(pair.image, &residual));
+        detailed
+            && (pair.agreement.size || larger)
+            && !pair.image.truncated
+            && !pair.agreement.name_differs
+            && !pair.reproduces_another
+    };
+    let content = pairs[*made.first()?].content;
+    let alone = made.iter().all(|&at| pairs[at].content == content);
+    // A file with the recorded length and size is there and does not make the thumbnail: something is wrong.
+    let contradicted = open.iter().any(|&at| {
+        let agreement = &pairs[at].agreement;
+        agreement.bytes && agreement.size && pairs[at].content != content
+    });
+    let best = made.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]))?;
+    (alone && !contradicted && sound(&pairs[best])).then_some(best)
 }
 
 /// Tier 3, for one pair.
@@ -296,7 +417,7 @@ fn enlarged(image: &ImageFacts, residual: &Residual) -> bool {
 
 /// The smallest residual of any other content that was offered for the record and not refused by a person.
 fn best_other(pairs: &[Pair], at: usize) -> Option<f32> {
-    let others = pairs.iter().filter(|other| other.image.digest != pairs[at].image.digest);
+    let others = pairs.iter().filter(|other| other.content != pairs[at].content);
     let open = others.filter(|other| other.answer != Some(false) && !other.image.truncated);
     open.filter_map(|other| other.residual.map(|residual| residual.z())).min_by(f32::total_cmp)
 }
@@ -338,9 +459,12 @@ fn worth_a_look(pair: &Pair) -> bool {
         return true;
     }
     let Some(residual) = &pair.residual else { return pair.agreement.name_informs };
-    residual.z() < REVIEW_Z_MAX
-        || residual.zncc > REVIEW_LIKENESS
-        || (pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS)
+    resembles(residual) || (pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS)
+}
+
+/// True when the pixels alone are worth a closer look.
+pub fn resembles(residual: &Residual) -> bool {
+    residual.z() < REVIEW_Z_MAX || residual.zncc > REVIEW_LIKENESS
 }
 
 /// The order of a review list: claims by length first, then by residual, a recorded name counting for a part of it.
@@ -400,6 +524,7 @@ fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         Method::Digest => return "the recorded digest is this file's".to_owned(),
         Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
         Method::Bytes => "the recorded length is this file's",
+        Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
         Method::Name if pair.agreement.size => "recorded name and size are this file's",
         Method::Name => "the recorded name is this file's",
         Method::Pixels => "nothing recorded speaks for this file",

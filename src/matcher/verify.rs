@@ -135,6 +135,13 @@ fn unchanged() -> f32 {
 }
 
 impl Residual {
+    /// The EXIF orientations by which the upload may have to be turned: as it lies, and as it was found to fit best.
+    pub fn orientations(&self) -> Vec<u8> {
+        // Clockwise quarter turns, then the same after mirroring left to right, as EXIF numbers them.
+        let found = [1, 6, 3, 8, 2, 7, 4, 5][usize::from(self.turn % 8)];
+        if found == 1 { vec![1] } else { vec![1, found] }
+    }
+
     /// The residual that counts: corrected for colour while the correction stays within rendering differences.
     pub fn z(&self) -> f32 {
         if self.colour_deviation < COLOUR_TOLERANCE { self.z_colour } else { self.z_strict }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::catalogue::{self, Catalogue, ImageToMatch};
+use crate::catalogue::{self, Catalogue, ImageToMatch, PartitionRecipes};
 use crate::domain::{CustomerId, Digest, RecordId};
 use crate::matcher::facts::RecordFacts;
 use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use crate::matcher::metadata::agreeing_pairs;
+use crate::recipe::{Learned, Partition};
 
 /// Customers whose book is kept; another one takes the place of all of them, which costs one more reading.
 const KEPT_MAX: usize = 64;
@@ -19,9 +20,31 @@ pub struct Book {
     /// Some record carries an MD5.
     pub wants_md5: bool,
     records: Vec<RecordFacts>,
-    changed: HashMap<RecordId, i64>,
     thumbnails: HashMap<RecordId, Vec<Digest>>,
+    recipes: HashMap<Digest, Arc<Known>>,
     index: Index,
+}
+
+/// What is known of how a thumbnail was made.
+#[derive(Debug)]
+pub struct Known {
+    /// Tells one state of knowledge from another, whatever the order in which it came; 0 where nothing is known.
+    pub stamp: u64,
+    /// Recipes that may have made it.
+    pub learned: Vec<Learned>,
+}
+
+impl Known {
+    fn of(partition: Option<&Partition>, recipes: &[PartitionRecipes]) -> Self {
+        let explains = |known: &&PartitionRecipes| partition.is_some_and(|of| known.partition.may_explain(of));
+        let learned: Vec<Learned> =
+            recipes.iter().filter(explains).flat_map(|known| known.learned.iter().copied()).collect();
+        // Plain numbers always have a text.
+        let text = serde_json::to_vec(&learned).unwrap_or_default();
+        let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
+        let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };
+        Known { stamp, learned }
+    }
 }
 
 impl Book {
@@ -30,18 +53,24 @@ impl Book {
             let records = tx.record_facts(customer, i64::MIN)?;
             let names = tx.record_names(customer)?;
             let mut thumbnails: HashMap<RecordId, Vec<Digest>> = HashMap::new();
+            let (learned, mut recipes) = (tx.recipes()?, HashMap::new());
+            let mut by_partition: BTreeMap<Option<Partition>, Arc<Known>> = BTreeMap::new();
             let mut entries = Vec::new();
             for thumbnail in tx.indexed_thumbnails(customer)? {
                 thumbnails.entry(thumbnail.record).or_default().push(thumbnail.digest);
+                let known = by_partition
+                    .entry(thumbnail.partition)
+                    .or_insert_with_key(|partition| Arc::new(Known::of(partition.as_ref(), &learned)));
+                recipes.insert(thumbnail.digest, Arc::clone(known));
                 let name = names.get(&thumbnail.record).cloned().unwrap_or_default();
                 entries.push(Entry { name, record: thumbnail.record, fingerprint: thumbnail.fingerprint });
             }
             Ok(Book {
                 seq: tx.records_seq(customer)?,
                 wants_md5: records.iter().any(|(_, record)| record.md5.is_some()),
-                changed: records.iter().map(|(seq, record)| (record.id, *seq)).collect(),
                 records: records.into_iter().map(|(_, record)| record).collect(),
                 thumbnails,
+                recipes,
                 index: Index::new(entries),
             })
         })
@@ -56,9 +85,9 @@ impl Book {
         reach
     }
 
-    /// When a record changed last, on the scale of `seq`.
-    pub fn changed(&self, record: RecordId) -> i64 {
-        self.changed.get(&record).copied().unwrap_or(i64::MAX)
+    /// What is known of how a thumbnail was made; nothing for a thumbnail that is none of the customer's.
+    pub fn recipes(&self, thumbnail: Digest) -> Option<&Known> {
+        self.recipes.get(&thumbnail).map(Arc::as_ref)
     }
 
     /// The files of a record's thumbnails.

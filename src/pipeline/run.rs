@@ -1,4 +1,4 @@
-//! The threads that carry work along: some follow files, one lets the rule speak.
+//! The threads that carry work along: some follow files, one lets the rule speak, one learns recipes.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use crate::catalogue::Work;
 use crate::domain::CustomerId;
 
 use super::backlog::Backlog;
-use super::{Error, Pipeline, settle, work};
+use super::{Error, Pipeline, recipes, settle, work};
 
 /// How often the catalogue is asked whether another process changed it.
 const POLL: Duration = Duration::from_millis(250);
@@ -53,6 +53,7 @@ struct Shared {
 /// When the catalogue fails.
 pub fn start(pipeline: Arc<Pipeline>) -> Result<Running, Error> {
     finish_placing(&pipeline)?;
+    recipes::begin(&pipeline)?;
     Ok(begin(pipeline, false))
 }
 
@@ -72,6 +73,7 @@ fn finish_placing(pipeline: &Pipeline) -> Result<(), Error> {
 /// When what a crash left in between cannot be finished.
 pub fn run_until_nothing_is_left(pipeline: Arc<Pipeline>) -> Result<(), Error> {
     finish_placing(&pipeline)?;
+    recipes::begin(&pipeline)?;
     begin(pipeline, true).join();
     Ok(())
 }
@@ -93,6 +95,7 @@ fn begin(pipeline: Arc<Pipeline>, until_idle: bool) -> Running {
     };
     let mut threads: Vec<_> = (0..threads).map(|n| spawn(format!("follow-{n}"), follow_files)).collect();
     threads.push(spawn("settle".into(), settle_customers));
+    threads.push(spawn("learn".into(), learn_recipes));
     Running { shared, threads }
 }
 
@@ -194,6 +197,24 @@ fn note_failure(shared: &Shared, piece: Work, failure: Failure) -> Result<(), Er
             failure => tx.upload_deferred(upload, failure.why(), pause_seconds),
         }
     })?)
+}
+
+fn learn_recipes(shared: &Shared) {
+    let mut not_before = Instant::now();
+    while !shared.stopping() {
+        if Instant::now() < not_before {
+            shared.pause();
+            continue;
+        }
+        match recipes::learn_due(&shared.pipeline) {
+            Ok(true) => shared.changed.notify_all(),
+            Ok(false) => shared.pause(),
+            Err(error) => {
+                tracing::error!("cannot learn recipes now: {error}");
+                not_before = Instant::now() + SETTLE_RETRY_MAX;
+            }
+        }
+    }
 }
 
 fn settle_customers(shared: &Shared) {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalogue::{self, CustomerFacts, Link, Ruling};
 use crate::config::Mode;
 use crate::domain::{CustomerId, Digest, Grade, ImageId, Verdict};
-use crate::matcher::verdict::{Decision, Method, decide};
+use crate::matcher::content::{Compared, Comparison, ImageKey};
+use crate::matcher::facts::Facts;
+use crate::matcher::verdict::{Decision, Method, decide, rivals};
 use crate::reattach;
 
 use super::{Error, Pipeline};
@@ -16,7 +18,8 @@ use super::{Error, Pipeline};
 /// # Errors
 /// When the catalogue or a store fails; the customer then stays marked, and it is done again.
 pub fn settle(pipeline: &Pipeline, customer: CustomerId, mark: i64) -> Result<(), Error> {
-    let facts = pipeline.catalogue.read(|tx| tx.customer_facts(customer))?;
+    let mut facts = pipeline.catalogue.read(|tx| tx.customer_facts(customer))?;
+    compare_rivals(pipeline, customer, &mut facts.facts)?;
     let decisions = decide(&facts.facts);
     let (placed, open): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| is_placed(pipeline, decision));
     let wanted = links(pipeline, customer, &facts, &placed)?;
@@ -25,16 +28,42 @@ pub fn settle(pipeline: &Pipeline, customer: CustomerId, mark: i64) -> Result<()
         .map(|decision| ruling(decision, Verdict::Attach))
         .chain(open.iter().filter(|decision| decision.verdict != Verdict::None).map(|d| ruling(d, Verdict::Review)))
         .collect();
+    let learns = pipeline.recipes;
     pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
         let kept: BTreeSet<_> = rulings.iter().map(|ruling| (ruling.image, ruling.record)).collect();
-        tx.candidates_unruled(customer, &kept)?;
-        rulings.iter().try_for_each(|ruling| tx.candidate_ruled(customer, ruling))
+        let mut changed = tx.candidates_unruled(customer, &kept)?;
+        for ruling in &rulings {
+            changed |= tx.candidate_ruled(customer, ruling)?;
+        }
+        // What is certain now may teach something.
+        if changed && learns { tx.learning_wanted() } else { Ok(()) }
     })?;
     reattach::bring_to(&pipeline.bench(), customer, wanted)?;
     Ok(pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
         tx.uploads_decided(&facts.settled)?;
         tx.customer_clean(customer, mark)
     })?)
+}
+
+/// Looks closely at uploads that stand in each other's way, until the rule has no more questions.
+fn compare_rivals(pipeline: &Pipeline, customer: CustomerId, facts: &mut Facts) -> Result<(), Error> {
+    loop {
+        let asked = rivals(facts);
+        if asked.is_empty() {
+            return Ok(());
+        }
+        for (a, b) in asked {
+            let open = |key: ImageKey| pipeline.blobs.open(customer, key.0);
+            let compared = match pipeline.children.compare(open(a)?, open(b)?) {
+                Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+                // They remain rivals.
+                Err(_) => None,
+                Ok(comparison) => Some(comparison),
+            };
+            pipeline.catalogue.write(move |tx| tx.compared(customer, (a, b), compared.as_ref()))?;
+            facts.compared.push(Compared { a, b, comparison: compared.unwrap_or(Comparison::UNKNOWN) });
+        }
+    }
 }
 
 /// Whether a decision is carried out without asking. What a person said is always carried out.

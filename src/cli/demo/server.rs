@@ -66,7 +66,7 @@ pub(super) fn run(data: &Path, words: &[&str], input: &str) -> anyhow::Result<()
     Ok(())
 }
 
-/// This program over `data`, with the settings' defaults whatever the environment says.
+/// This program over `data`, with settings of its own whatever the environment says.
 fn command(data: &Path, words: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(env::current_exe().context("the program cannot find itself")?);
     for (name, _) in env::vars_os() {

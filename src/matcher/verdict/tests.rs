@@ -2,8 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::Digest;
-use crate::matcher::facts::{Answer, CandidateFacts};
+use crate::matcher::content::{Compared, Comparison, Likeness};
+use crate::matcher::facts::{Answer, CandidateFacts, Measured};
 use crate::matcher::geometry::Frame;
+use crate::recipe::Fit;
 
 fn record(id: i64) -> RecordFacts {
     RecordFacts { id: RecordId(id), sha256: None, md5: None, bytes: None, size: None, filename: None }
@@ -44,7 +46,14 @@ fn residual(z: f32) -> Residual {
 }
 
 fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
-    CandidateFacts { image: ImageId(image), record: RecordId(record), distance: Some(10), residuals: vec![residual(z)] }
+    let thumbnail = Digest([record as u8; 32]);
+    let measured = vec![Measured { thumbnail, residual: Some(residual(z)), known: 0, fit: None }];
+    CandidateFacts { image: ImageId(image), record: RecordId(record), distance: Some(10), measured }
+}
+
+/// The residual of the first candidate.
+fn first(facts: &mut Facts) -> &mut Residual {
+    facts.candidates[0].measured[0].residual.as_mut().unwrap()
 }
 
 /// One record that recorded everything about image 1 but its digest, and that image.
@@ -55,7 +64,13 @@ fn whole() -> Facts {
         filename: Some("IMG_0042.JPG".into()),
         ..record(1)
     };
-    Facts { records: vec![record], images: vec![image(1)], candidates: vec![measured(1, 1, 1.0)], answers: vec![] }
+    Facts {
+        records: vec![record],
+        images: vec![image(1)],
+        candidates: vec![measured(1, 1, 1.0)],
+        answers: vec![],
+        compared: vec![],
+    }
 }
 
 fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
@@ -84,7 +99,7 @@ fn length_and_size_attach_when_the_pixels_agree() {
     assert_eq!(attached(&whole()), [(1, 1, Method::Bytes)]);
     let mut other = whole();
     other.candidates = vec![measured(1, 1, 30.0)];
-    other.candidates[0].residuals[0].zncc = 0.5;
+    first(&mut other).zncc = 0.5;
     assert_eq!(attached(&other), []);
     assert_eq!(for_review(&other), [1], "a person should see that length and size agree");
     other.candidates.clear();
@@ -112,7 +127,7 @@ fn the_length_of_a_short_file_proves_little() {
     assert_eq!(attached(&short(1.0)), [(1, 1, Method::Bytes)]);
     assert_eq!(attached(&short(4.0)), []);
     let mut likely = short(20.0);
-    likely.candidates[0].residuals[0].zncc = 0.97;
+    first(&mut likely).zncc = 0.97;
     assert_eq!(attached(&likely), [], "likeness is not proof");
 }
 
@@ -158,13 +173,13 @@ fn a_unique_name_attaches_only_an_unedited_picture() {
     facts.images[0].bytes = 5;
     assert_eq!(attached(&facts), [(1, 1, Method::Name)]);
     let mut edited = facts.clone();
-    edited.candidates[0].residuals[0].colour_deviation = 3.0;
+    first(&mut edited).colour_deviation = 3.0;
     assert_eq!(attached(&edited), []);
     let mut vivid = facts.clone();
-    vivid.candidates[0].residuals[0].saturation = 0.8;
+    first(&mut vivid).saturation = 0.8;
     assert_eq!(attached(&vivid), []);
     let mut tampered = facts.clone();
-    tampered.candidates[0].residuals[0].z_fine = 9.0;
+    first(&mut tampered).z_fine = 9.0;
     assert_eq!(attached(&tampered), []);
     let mut twins = facts.clone();
     twins.records.push(RecordFacts { id: RecordId(2), ..facts.records[0].clone() });
@@ -175,9 +190,9 @@ fn a_unique_name_attaches_only_an_unedited_picture() {
 fn a_name_does_not_overtake_the_recorded_length() {
     let mut facts = whole();
     facts.images[0].paths = vec![b"x.jpg".to_vec()];
-    facts.candidates[0].residuals[0].z_strict = 20.0;
-    facts.candidates[0].residuals[0].z_colour = 20.0;
-    facts.candidates[0].residuals[0].zncc = 0.9;
+    first(&mut facts).z_strict = 20.0;
+    first(&mut facts).z_colour = 20.0;
+    first(&mut facts).zncc = 0.9;
     facts.images.push(ImageFacts { paths: vec![b"IMG_0042.jpg".to_vec()], ..image(2) });
     facts.candidates.push(measured(2, 1, 1.0));
     assert_eq!(attached(&facts), []);
@@ -198,7 +213,7 @@ fn pixels_alone_never_attach() {
         records: vec![record(1)],
         images: vec![image(1)],
         candidates: vec![measured(1, 1, 0.1)],
-        answers: vec![],
+        ..Facts::default()
     };
     assert_eq!(attached(&facts), []);
     assert_eq!(for_review(&facts), [1]);
@@ -367,4 +382,86 @@ proptest! {
         facts.images.push(ImageFacts { bytes: 1_000_001, ..image(2) });
         prop_assert_eq!(attached(&facts), vec![]);
     }
+}
+
+/// A record of which nothing is recorded, and an image that makes its thumbnail, or does not.
+fn made(image: i64, record: i64, near: bool) -> CandidateFacts {
+    let mut candidate = measured(image, record, 2.0);
+    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near });
+    candidate
+}
+
+fn silent(records: i64, images: i64, candidates: Vec<CandidateFacts>) -> Facts {
+    Facts {
+        records: (1..=records).map(record).collect(),
+        images: (1..=images).map(image).collect(),
+        candidates,
+        answers: vec![],
+        compared: vec![],
+    }
+}
+
+fn compared(a: i64, b: i64, likeness: Likeness) -> Compared {
+    let key = |id| (image(id).digest, 1);
+    Compared { a: key(a), b: key(b), comparison: Comparison { likeness, lz: 1.0, ..Comparison::UNKNOWN } }
+}
+
+#[test]
+fn the_file_that_makes_the_thumbnail_is_the_picture() {
+    assert_eq!(attached(&silent(1, 1, vec![made(1, 1, true)])), [(1, 1, Method::Recipe)]);
+    assert_eq!(attached(&silent(1, 1, vec![made(1, 1, false)])), [], "resemblance is no proof");
+    let sibling = silent(1, 2, vec![made(1, 1, true), made(2, 1, false)]);
+    assert_eq!(attached(&sibling), [(1, 1, Method::Recipe)], "a sibling that does not make it is no rival");
+    let mut next_shot = silent(1, 1, vec![made(1, 1, true)]);
+    next_shot.records[0].filename = Some("IMG_0042.JPG".into());
+    next_shot.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
+    assert_eq!(attached(&next_shot), [], "frames of a film can make one thumbnail");
+    let mut truncated = silent(1, 1, vec![made(1, 1, true)]);
+    truncated.images[0].truncated = true;
+    assert_eq!(attached(&truncated), []);
+}
+
+#[test]
+fn two_contents_that_make_one_thumbnail_leave_it_open() {
+    let mut facts = silent(1, 2, vec![made(1, 1, true), made(2, 1, true)]);
+    let keys = (image(1).digest, image(2).digest);
+    let asked = ((keys.0.min(keys.1), 1), (keys.0.max(keys.1), 1));
+    assert_eq!(attached(&facts), []);
+    assert_eq!(rivals(&facts), BTreeSet::from([asked]));
+    for likeness in [Likeness::Unknown, Likeness::Different] {
+        facts.compared = vec![compared(1, 2, likeness)];
+        assert_eq!(attached(&facts), [], "{likeness:?}");
+        assert_eq!(rivals(&facts), BTreeSet::new(), "asked once");
+    }
+    facts.compared = vec![compared(1, 2, Likeness::Same)];
+    facts.images[1].size = Some((2000, 1500));
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "of two copies the one with more pixels");
+}
+
+#[test]
+fn a_file_that_makes_two_records_thumbnails_proves_neither() {
+    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, true)]);
+    assert_eq!(attached(&facts), []);
+    for record in &mut facts.records {
+        (record.bytes, record.filename) = (Some(77), Some("IMG_0042.JPG".into()));
+    }
+    assert_eq!(
+        attached(&facts),
+        [(1, 1, Method::Recipe), (1, 2, Method::Recipe)],
+        "one picture that was ordered twice"
+    );
+}
+
+#[test]
+fn a_copy_beside_the_exact_file_is_no_rival() {
+    let mut facts = whole();
+    facts.records[0].filename = None;
+    facts.images.push(image(2));
+    facts.candidates.push(measured(2, 1, 1.0));
+    assert_eq!(attached(&facts), []);
+    assert_eq!(rivals(&facts).len(), 1);
+    facts.compared = vec![compared(1, 2, Likeness::Same)];
+    assert_eq!(attached(&facts), [(1, 1, Method::Bytes)]);
+    facts.compared = vec![compared(1, 2, Likeness::Different)];
+    assert_eq!(attached(&facts), []);
 }

@@ -1,0 +1,158 @@
+//! Learns how the shop made its thumbnails, from the pairs that are certain for other reasons.
+//!
+//! What is learned is a function of the set of certain pairs: they are taken in an order of their own, never in that of
+//! arrival, and looked at again whenever the set has changed and nothing else is to be done. Pairs that stand because
+//! of a recipe teach nothing, so there is no circle. A change makes the records concerned be matched anew.
+
+use std::collections::BTreeMap;
+
+use crate::catalogue::{self, CertainPair};
+use crate::domain::{CustomerId, Digest};
+use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn};
+
+use super::{Error, Pipeline};
+
+/// Pairs that one partition is learned from at most; more teach little and cost a decoded original each.
+const PAIRS_MAX: usize = 24;
+
+/// Asks for the certain pairs to be looked at, since another version may learn more of them; or takes that back, where
+/// learning is off and nobody would ever do it.
+///
+/// # Errors
+/// When the catalogue fails.
+pub fn begin(pipeline: &Pipeline) -> Result<(), Error> {
+    let wanted = pipeline.recipes;
+    Ok(pipeline.catalogue.write(move |tx| if wanted { tx.learning_wanted() } else { tx.learning_unwanted() })?)
+}
+
+/// Looks at the certain pairs if that was asked for and everything received is decided. True when something was done.
+///
+/// # Errors
+/// When the catalogue, a store or the children fail; it is then done later.
+pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
+    let (mark, undecided) = pipeline
+        .catalogue
+        .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.learning_due()?, tx.undecided(None)?)) })?;
+    let Some(mark) = mark.filter(|_| undecided.only_recipes_are_left()) else { return Ok(false) };
+    let (pairs, known) =
+        pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> { Ok((tx.certain_pairs()?, tx.recipes()?)) })?;
+    for (partition, pairs) in pairs {
+        let chosen = chosen(pairs);
+        let (digest, known) = (digest_of(&chosen), known.iter().find(|known| known.partition == partition));
+        if known.is_some_and(|known| known.pairs == digest) || known.is_none() && chosen.len() < PAIRS_MIN {
+            continue;
+        }
+        let outcome = learn_partition(pipeline, &partition, &chosen)?;
+        match &outcome {
+            Ok(learned) => tracing::info!(?partition, recipes = learned.len(), "learned how thumbnails were made"),
+            Err(refusal) => tracing::info!(?partition, "thumbnails keep their secret: {refusal}"),
+        }
+        pipeline.catalogue.write(move |tx| tx.recipes_learned(&partition, digest, &outcome))?;
+    }
+    pipeline.catalogue.write(move |tx| tx.learning_done(mark))?;
+    Ok(true)
+}
+
+/// Where a pair stands among those to learn from: how sure it is, then by what it is.
+type Place = (usize, Digest);
+
+/// The pairs to learn from: the surest first, customers in turn, each picture once.
+fn chosen(pairs: Vec<CertainPair>) -> Vec<CertainPair> {
+    let mut customers: BTreeMap<CustomerId, Vec<(Place, CertainPair)>> = BTreeMap::new();
+    for pair in pairs {
+        let surest = ["digest", "bytes", "person", "name"].iter().position(|method| *method == pair.method);
+        let key = Digest::of(&[pair.thumbnail.0, pair.original.0].concat());
+        customers.entry(pair.customer).or_default().push(((surest.unwrap_or(usize::MAX), key), pair));
+    }
+    let mut hands: Vec<_> = customers.into_values().collect();
+    for hand in &mut hands {
+        hand.sort_by(|(a, _), (b, _)| b.cmp(a));
+    }
+    // Customers come in the order of their surest pair, not of their ids, which tell of arrival.
+    hands.sort_by(|a, b| a.last().map(|(key, _)| *key).cmp(&b.last().map(|(key, _)| *key)));
+    let mut chosen: Vec<CertainPair> = Vec::new();
+    while chosen.len() < PAIRS_MAX && hands.iter().any(|hand| !hand.is_empty()) {
+        for (_, pair) in hands.iter_mut().filter_map(Vec::pop) {
+            let known = chosen.iter().any(|c| c.thumbnail == pair.thumbnail || c.original == pair.original);
+            if !known && chosen.len() < PAIRS_MAX {
+                chosen.push(pair);
+            }
+        }
+    }
+    chosen
+}
+
+fn digest_of(pairs: &[CertainPair]) -> Digest {
+    let bytes: Vec<u8> = pairs.iter().flat_map(|pair| [pair.thumbnail.0, pair.original.0]).flatten().collect();
+    Digest::of(&bytes)
+}
+
+/// The recipes behind one partition, or why there are none to be sure of.
+fn learn_partition(
+    pipeline: &Pipeline,
+    partition: &Partition,
+    pairs: &[CertainPair],
+) -> Result<Result<Vec<Learned>, Refusal>, Error> {
+    let mut thumbnails = Vec::new();
+    for pair in pairs {
+        let digest = pair.thumbnail;
+        thumbnails.push(pipeline.catalogue.read(|tx| tx.thumbnail_file(digest))?.unwrap_or_default());
+    }
+    let long_sides = vec![partition.long_side_px as usize; pairs.len()];
+    let mut failed = None;
+    let mut measure = |at: usize, recipes: &[Recipe]| -> Vec<Option<Excess>> {
+        let nothing = || vec![None; recipes.len()];
+        if failed.is_some() || recipes.is_empty() {
+            return nothing();
+        }
+        let pair = &pairs[at];
+        let measured = pipeline.blobs.open(pair.customer, pair.original).map_err(Error::from).and_then(|file| {
+            match pipeline.children.excesses(file, &thumbnails[at], recipes) {
+                Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+                // This pair teaches nothing; the others may.
+                Err(_) => Ok(nothing()),
+                Ok(excesses) => Ok(excesses),
+            }
+        });
+        measured.unwrap_or_else(|error| {
+            failed = Some(error);
+            nothing()
+        })
+    };
+    let outcome = learn(partition.long_side_px, &long_sides, &mut measure);
+    failed.map_or(Ok(outcome), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(customer: i64, picture: u8, method: &str) -> CertainPair {
+        CertainPair {
+            customer: CustomerId(customer),
+            original: Digest([picture; 32]),
+            thumbnail: Digest([picture ^ 0x80; 32]),
+            method: method.to_owned(),
+        }
+    }
+
+    #[test]
+    fn pairs_are_chosen_by_what_they_are_and_not_by_when_they_came() {
+        let pairs: Vec<_> =
+            (0..60).map(|n| pair(i64::from(n % 4), n, ["digest", "name"][usize::from(n % 7 > 2)])).collect();
+        let mut reversed = pairs.clone();
+        reversed.reverse();
+        let chosen = chosen(pairs);
+        assert_eq!(chosen.len(), PAIRS_MAX);
+        assert_eq!(chosen, super::chosen(reversed));
+        let of = |customer| chosen.iter().filter(|pair| pair.customer == CustomerId(customer)).count();
+        assert!((0..4).all(|customer| of(customer) == PAIRS_MAX / 4), "customers take turns");
+        assert!(chosen.iter().filter(|pair| pair.method == "digest").count() >= 20, "the surest first");
+    }
+
+    #[test]
+    fn one_picture_teaches_once() {
+        let pairs = vec![pair(1, 1, "bytes"), pair(2, 1, "digest"), pair(1, 1, "name")];
+        assert_eq!(chosen(pairs).len(), 1);
+    }
+}

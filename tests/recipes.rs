@@ -1,0 +1,78 @@
+//! How the shop made its thumbnails is learned from the pairs that are certain, and proves pairs of which nothing else is
+//! known. The thumbnails are made by a real engine, Pillow. Learning looks at many engines, so this is for the optimised
+//! build: `cargo test --release --test recipes`, a part of `tests/all --full`.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::process::Command;
+
+use support::{Shop, fixture, fixtures, sha256};
+
+/// Frames of a series, and cards of a template: those of each look alike at a thumbnail's size.
+const SERIES: [&str; 4] = ["card", "dog-run", "regatta", "smile"];
+
+/// Makes a thumbnail of each picture of a folder, as a shop with Pillow does.
+const MAKE: &str = r#"
+import os, sys
+from PIL import Image
+for name in sorted(os.listdir(sys.argv[1])):
+    picture = Image.open(os.path.join(sys.argv[1], name)).convert('RGB')
+    picture.thumbnail((200, 200), Image.LANCZOS, reducing_gap=None)
+    picture.save(os.path.join(sys.argv[2], name.rsplit('.', 1)[0] + '.jpg'), quality=75)
+"#;
+
+/// The photographs among the fixtures' originals: plain JPEG files that lie as they should.
+fn photographs() -> Vec<String> {
+    let names = fixtures("originals").into_iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    let plain = |name: &String| {
+        let bytes = std::fs::read(fixture(&format!("originals/{name}"))).unwrap();
+        let header = reunite::decode::read_header(&bytes, &reunite::decode::Limits::default()).unwrap();
+        name.ends_with(".jpg") && header.orientation <= 1 && header.width.max(header.height) > 300
+    };
+    names.filter(plain).collect()
+}
+
+#[test]
+fn a_learned_recipe_proves_what_nothing_else_can() {
+    let shop = Shop::new();
+    shop.ok(["init"]);
+    std::fs::write(shop.data().join("reunite.toml"), "[attach]\nrecipes = true\n").unwrap();
+    let folder = fixture("originals/harbour.jpg").parent().unwrap().to_owned();
+    let made = Command::new("/usr/bin/python3").args(["-c", MAKE]).arg(&folder).arg(shop.thumbs()).output().unwrap();
+    assert!(made.status.success(), "Pillow is needed (python3-pil): {}", String::from_utf8_lossy(&made.stderr));
+
+    let dump = shop.scratch().join("dump");
+    std::fs::create_dir(&dump).unwrap();
+    let (mut csv, mut silent) = (String::from("record,customer,thumbnail,sha256\n"), Vec::new());
+    for (at, name) in photographs().iter().enumerate() {
+        let stem = name.split('.').next().unwrap();
+        let is_frame = SERIES.iter().any(|series| stem.starts_with(series));
+        // Of every second picture the digest was recorded; of the frames nothing was, and only the first was not sent.
+        let known = !is_frame && at % 2 == 0;
+        let digest = if known { sha256(&fixture(&format!("originals/{name}"))) } else { String::new() };
+        csv += &format!("R-{stem},anna,{stem}.jpg,{digest}\n");
+        if !known {
+            silent.push(stem.to_owned());
+        }
+        if !stem.ends_with("-1") {
+            std::fs::copy(folder.join(name), dump.join(format!("{at:03}.jpg"))).unwrap();
+        }
+    }
+    shop.import(&csv);
+    shop.ok(["scan", dump.to_str().unwrap(), "--customer", "anna"]);
+
+    let rows: Vec<_> = shop.report("matches").into_iter().filter(|row| row["verdict"] == "attach").collect();
+    for row in &rows {
+        let original = fixture(&format!("originals/{}.jpg", &row["record"][2..]));
+        assert_eq!(row["sha256"], sha256(&original), "a wrong picture: {row:?}");
+    }
+    let by_recipe: Vec<_> = rows.iter().filter(|row| row["method"] == "recipe").collect();
+    let sent = silent.iter().filter(|stem| !stem.ends_with("-1")).count();
+    assert!(by_recipe.len() * 10 >= sent * 8, "{} of {sent} by the recipe: {by_recipe:?}", by_recipe.len());
+
+    // The same again, in one go with all records there, is the same.
+    let before = shop.ok(["report", "matches", "--format", "csv", "--stable"]);
+    shop.ok(["scan", dump.to_str().unwrap(), "--customer", "anna"]);
+    assert_eq!(shop.ok(["report", "matches", "--format", "csv", "--stable"]), before);
+}
