@@ -4,7 +4,7 @@
 //! each picture belongs to by its surviving thumbnail, and puts the original back, never a wrong one.
 //!
 //! The modules below stand in reading order, and arrows point down, but for the few that ARCHITECTURE.md names with their
-//! reasons. `decode`, `fingerprint` and `matcher` know no sockets, SQL, paths or settings; `endpoint` never matches; `web`
+//! reasons. `decode`, `fingerprint`, `matcher` and `recipe` know no sockets, SQL, paths or settings; `endpoint` never matches; `web`
 //! never touches the spool; only `store` spells object keys; only `catalogue` holds SQL.
 
 pub mod cli;

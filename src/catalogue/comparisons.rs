@@ -15,9 +15,13 @@ impl Tx<'_> {
              ORDER BY a, a_number, b, b_number",
             [customer.0],
             |row| {
-                let comparison = row.get::<Option<String>>(4)?;
                 // One that cannot be read counts as none: it takes no rival away.
-                let comparison = comparison.and_then(|text| serde_json::from_str(&text).ok());
+                let comparison = row.get::<Option<String>>(4)?.and_then(|text| {
+                    let unreadable = |error| {
+                        tracing::error!(%customer, "a comparison of two uploads cannot be read and counts as none: {error}");
+                    };
+                    serde_json::from_str(&text).map_err(unreadable).ok()
+                });
                 Ok(Compared {
                     a: (Digest(row.get(0)?), row.get(1)?),
                     b: (Digest(row.get(2)?), row.get(3)?),
