@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mozjpeg::{ColorSpace, Decompress};
 
+use super::jpeg_dc;
 use super::jpeg_markers::{Frame, Markers, walk};
 use super::raster::{BoxShrink, Inks, Raster};
 use super::{Limits, Scale, Stored, Unreadable, panic_text};
@@ -95,6 +96,12 @@ pub(super) fn raster(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Rast
     )?;
 
     let mut shrink = BoxShrink::new(inks, columns, rows, by_box);
+    let whole_blocks = matches!(scale, Scale::Sketch(_)) && by_dct == 8 && inks == Inks::Grey;
+    if whole_blocks && !buffered && end.is_none() && jpeg_dc::push_luma(bytes, &markers, &mut shrink).is_some() {
+        let mut raster = shrink.finish();
+        raster.divisor *= by_dct;
+        return Ok(raster);
+    }
     let read = catch_unwind(AssertUnwindSafe(|| {
         read_rows(shortened.as_deref().unwrap_or(bytes), 8 / by_dct as u8, space, &mut shrink)
     }))

@@ -18,7 +18,7 @@ pub(super) struct Frame {
 /// One component of the frame header.
 #[derive(Clone, Copy)]
 pub(super) struct Component {
-    id: u8,
+    pub id: u8,
     pub horizontal: u8,
     pub vertical: u8,
     table: u8,
@@ -82,6 +82,12 @@ impl Frame {
 }
 
 impl Markers {
+    /// The quantisation step of the first component's DC coefficient.
+    pub fn luma_dc_step(&self) -> Option<u16> {
+        let slot = usize::from(self.frame.as_ref()?.components.first()?.table);
+        Some(self.tables.get(slot)?.as_ref()?[0])
+    }
+
     /// Whether there is a profile, or a part of one.
     pub fn has_profile(&self) -> bool {
         !self.profile_parts.is_empty()
@@ -133,7 +139,7 @@ pub(super) fn walk(bytes: &[u8]) -> Markers {
 
 /// The next marker at or after `at`: its byte, its body and where it ends. Nothing when the file ends first, or before
 /// the segment is complete.
-fn next_segment(bytes: &[u8], at: usize) -> Option<(u8, &[u8], usize)> {
+pub(super) fn next_segment(bytes: &[u8], at: usize) -> Option<(u8, &[u8], usize)> {
     let mut at = at;
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;

@@ -12,6 +12,7 @@ mod colour;
 mod exif;
 mod gif;
 mod jpeg;
+mod jpeg_dc;
 mod jpeg_markers;
 mod orient;
 mod png;
