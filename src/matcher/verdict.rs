@@ -23,14 +23,23 @@
 //! Deliberately absent: "it resembles, and no rival is in sight". A sibling frame whose right picture was never sent
 //! passes that test, and a better file that comes later makes it wrong.
 
+mod pair;
+mod reason;
+mod rivals;
+#[cfg(test)]
+mod tests;
+
+pub use rivals::rivals;
+
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{ImageKey, groups};
-use super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts, Storage};
-use super::metadata::{Agreement, Names, agreeing_pairs, agreement};
+use pair::{Pair, by_record};
+use reason::reason;
+
+use super::facts::{Facts, ImageFacts, Storage};
+use super::metadata::Agreement;
 use super::verify::Residual;
 use crate::domain::{Grade, ImageId, RecordId, Verdict};
 
@@ -135,23 +144,6 @@ impl Method {
     }
 }
 
-/// One pair with everything known about it.
-struct Pair<'a> {
-    record: &'a RecordFacts,
-    image: &'a ImageFacts,
-    agreement: Agreement,
-    /// Images with the same number show one picture.
-    content: usize,
-    distance: Option<u16>,
-    /// The worst of the record's thumbnails: all of them were made from the original.
-    residual: Option<Residual>,
-    /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
-    reproduces: Option<bool>,
-    /// The file makes a thumbnail of another record, too, of which nothing says that it lost the same original.
-    reproduces_another: bool,
-    answer: Option<bool>,
-}
-
 /// Decides every pair that was measured, agrees by metadata or was answered by a person. Sorted by record, then verdict,
 /// rank, image.
 pub fn decide(facts: &Facts) -> Vec<Decision> {
@@ -161,119 +153,6 @@ pub fn decide(facts: &Facts) -> Vec<Decision> {
     }
     decisions.sort_by_key(|d| (d.record, d.verdict, d.rank, d.image));
     decisions
-}
-
-/// Images that stand in each other's way and were not compared yet: whether they show one picture decides something.
-pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
-    let known: BTreeSet<_> = facts.compared.iter().flat_map(|pair| [(pair.a, pair.b), (pair.b, pair.a)]).collect();
-    let mut asked = BTreeSet::new();
-    for pairs in by_record(facts).values() {
-        let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
-        if accepted(pairs).is_some() || open.iter().any(|&at| pairs[at].agreement.digest) {
-            continue;
-        }
-        let mut ask = |a: usize, b: usize| {
-            let (a, b) = (key_of(pairs[a].image), key_of(pairs[b].image));
-            if !known.contains(&(a, b)) {
-                asked.insert((a.min(b), a.max(b)));
-            }
-        };
-        for &at in open.iter().filter(|&&at| proven_by_bytes(&pairs[at]) && !undisputed(pairs, at)) {
-            let mine = pairs[at].residual.map_or(f32::INFINITY, |residual| residual.z());
-            for &other in open.iter().filter(|&&other| pairs[other].image.digest != pairs[at].image.digest) {
-                let theirs = pairs[other].residual.map_or(f32::INFINITY, |residual| residual.z());
-                if !pairs[other].image.truncated && !beaten(mine, theirs) {
-                    ask(at, other);
-                }
-            }
-        }
-        let made: Vec<usize> = open.into_iter().filter(|&at| pairs[at].reproduces == Some(true)).collect();
-        for (nth, &a) in made.iter().enumerate() {
-            for &b in &made[nth + 1..] {
-                ask(a, b);
-            }
-        }
-    }
-    asked
-}
-
-/// What names an image for comparisons.
-fn key_of(image: &ImageFacts) -> ImageKey {
-    (image.digest, image.page)
-}
-
-/// All pairs worth a thought, by record.
-fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
-    let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
-    let images: HashMap<ImageId, &ImageFacts> = facts.images.iter().map(|image| (image.id, image)).collect();
-    let measured: HashMap<(ImageId, RecordId), &CandidateFacts> =
-        facts.candidates.iter().map(|candidate| ((candidate.image, candidate.record), candidate)).collect();
-    let mut answers: HashMap<(ImageId, RecordId), bool> = HashMap::new();
-    for answer in &facts.answers {
-        // Two answers to one question should not be; if they are, the cautious one counts, whatever their order.
-        let accepted = answers.entry((answer.image, answer.record)).or_insert(true);
-        *accepted &= answer.accepted;
-    }
-    let names = Names::of(&facts.records);
-    let mut keys: Vec<(ImageId, RecordId)> = agreeing_pairs(&facts.records, &facts.images);
-    keys.extend(measured.keys());
-    keys.extend(answers.keys());
-    keys.sort_unstable();
-    keys.dedup();
-    let contents = contents(facts);
-    let mut makes: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
-    for candidate in facts.candidates.iter().filter(|candidate| reproduces(candidate) == Some(true)) {
-        makes.entry(candidate.image).or_default().extend(records.get(&candidate.record));
-    }
-    let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
-    for key in keys {
-        let (Some(&image), Some(&record)) = (images.get(&key.0), records.get(&key.1)) else { continue };
-        let candidate = measured.get(&key);
-        pairs.entry(key.1).or_default().push(Pair {
-            record,
-            image,
-            agreement: agreement(record, image, &names),
-            content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
-            distance: candidate.and_then(|candidate| candidate.distance),
-            residual: candidate.and_then(|candidate| worst(candidate.residuals())),
-            reproduces: candidate.and_then(|candidate| reproduces(candidate)),
-            reproduces_another: makes
-                .get(&key.0)
-                .is_some_and(|made| made.iter().any(|other| other.id != record.id && !lost_the_same(record, other))),
-            answer: answers.get(&key).copied(),
-        });
-    }
-    pairs
-}
-
-/// The number of the content that each image shows. A file's only picture is one content under all its names.
-fn contents(facts: &Facts) -> HashMap<ImageKey, usize> {
-    // What breaks off is a copy of nothing.
-    let whole: Vec<ImageKey> = facts.images.iter().filter(|image| !image.truncated).map(key_of).collect();
-    let groups = groups(&whole, &facts.compared);
-    let broken = facts.images.iter().filter(|image| image.truncated).map(|image| vec![key_of(image)]);
-    let all = groups.into_iter().chain(broken).enumerate();
-    all.flat_map(|(number, group)| group.into_iter().map(move |key| (key, number))).collect()
-}
-
-/// Whether an image makes every thumbnail of a record whose recipe is known; nothing where none is.
-fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
-    let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
-    fits.peek()?;
-    Some(fits.all(|fit| fit.near))
-}
-
-/// Whether two records say that they lost the same original: a picture that was ordered twice.
-fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
-    let digest = a.sha256.is_some() && a.sha256 == b.sha256;
-    let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
-    let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
-    (digest || facts) && !contradicts
-}
-
-/// The residual of the thumbnail that fits worst.
-fn worst(residuals: impl Iterator<Item = Residual>) -> Option<Residual> {
-    residuals.max_by(|a, b| a.z().total_cmp(&b.z()).then(a.z_strict.total_cmp(&b.z_strict)))
 }
 
 /// Decides the pairs of one record.
@@ -507,42 +386,3 @@ fn decision(pairs: &[Pair], at: usize, verdict: Verdict, rank: Option<u32>, meth
         reason: reason(pair, verdict, method),
     }
 }
-
-/// The reason in words.
-fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
-    let pixels = match &pair.residual {
-        None => "the pixels could not be compared".to_owned(),
-        Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
-        Some(residual) if residual.z() < BYTES_Z_MAX => {
-            format!("the pixels nearly agree (residual {:.1})", residual.z())
-        }
-        Some(residual) => format!("the pixels differ (residual {:.1})", residual.z()),
-    };
-    let claim = match method {
-        Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
-        Method::Person => return "a person said that this is not the picture".to_owned(),
-        Method::Digest => return "the recorded digest is this file's".to_owned(),
-        Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
-        Method::Bytes => "the recorded length is this file's",
-        Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
-        Method::Name if pair.agreement.size => "recorded name and size are this file's",
-        Method::Name => "the recorded name is this file's",
-        Method::Pixels => "nothing recorded speaks for this file",
-    };
-    let mut words = format!("{claim}; {pixels}");
-    if verdict != Verdict::Attach {
-        if pair.image.truncated {
-            words.push_str("; the file is truncated");
-        }
-        if pair.agreement.digest_differs {
-            words.push_str("; another digest is recorded");
-        }
-        if pair.residual.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
-            words.push_str("; the colours differ");
-        }
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests;

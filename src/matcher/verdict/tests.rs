@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::Digest;
 use crate::matcher::content::{Compared, Comparison, Likeness};
-use crate::matcher::facts::{Answer, CandidateFacts, Measured};
+use crate::matcher::facts::{Answer, CandidateFacts, ImageFacts, Measured, RecordFacts};
 use crate::matcher::geometry::Frame;
 use crate::recipe::Fit;
 

@@ -1,0 +1,105 @@
+//! Everything known about each pair of an image and a record, gathered from the facts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::content::{ImageKey, groups};
+use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
+use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
+use super::super::verify::Residual;
+use crate::domain::{ImageId, RecordId};
+
+/// One pair with everything known about it.
+pub(super) struct Pair<'a> {
+    pub record: &'a RecordFacts,
+    pub image: &'a ImageFacts,
+    pub agreement: Agreement,
+    /// Images with the same number show one picture.
+    pub content: usize,
+    pub distance: Option<u16>,
+    /// The worst of the record's thumbnails: all of them were made from the original.
+    pub residual: Option<Residual>,
+    /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
+    pub reproduces: Option<bool>,
+    /// The file makes a thumbnail of another record, too, of which nothing says that it lost the same original.
+    pub reproduces_another: bool,
+    pub answer: Option<bool>,
+}
+
+/// All pairs worth a thought, by record.
+pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
+    let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
+    let images: HashMap<ImageId, &ImageFacts> = facts.images.iter().map(|image| (image.id, image)).collect();
+    let measured: HashMap<(ImageId, RecordId), &CandidateFacts> =
+        facts.candidates.iter().map(|candidate| ((candidate.image, candidate.record), candidate)).collect();
+    let mut answers: HashMap<(ImageId, RecordId), bool> = HashMap::new();
+    for answer in &facts.answers {
+        // Two answers to one question should not be; if they are, the cautious one counts, whatever their order.
+        let accepted = answers.entry((answer.image, answer.record)).or_insert(true);
+        *accepted &= answer.accepted;
+    }
+    let names = Names::of(&facts.records);
+    let mut keys: Vec<(ImageId, RecordId)> = agreeing_pairs(&facts.records, &facts.images);
+    keys.extend(measured.keys());
+    keys.extend(answers.keys());
+    keys.sort_unstable();
+    keys.dedup();
+    let contents = contents(facts);
+    let mut makes: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
+    for candidate in facts.candidates.iter().filter(|candidate| reproduces(candidate) == Some(true)) {
+        makes.entry(candidate.image).or_default().extend(records.get(&candidate.record));
+    }
+    let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
+    for key in keys {
+        let (Some(&image), Some(&record)) = (images.get(&key.0), records.get(&key.1)) else { continue };
+        let candidate = measured.get(&key);
+        pairs.entry(key.1).or_default().push(Pair {
+            record,
+            image,
+            agreement: agreement(record, image, &names),
+            content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
+            distance: candidate.and_then(|candidate| candidate.distance),
+            residual: candidate.and_then(|candidate| worst(candidate.residuals())),
+            reproduces: candidate.and_then(|candidate| reproduces(candidate)),
+            reproduces_another: makes
+                .get(&key.0)
+                .is_some_and(|made| made.iter().any(|other| other.id != record.id && !lost_the_same(record, other))),
+            answer: answers.get(&key).copied(),
+        });
+    }
+    pairs
+}
+
+/// The number of the content that each image shows. A file's only picture is one content under all its names.
+fn contents(facts: &Facts) -> HashMap<ImageKey, usize> {
+    // What breaks off is a copy of nothing.
+    let whole: Vec<ImageKey> = facts.images.iter().filter(|image| !image.truncated).map(key_of).collect();
+    let groups = groups(&whole, &facts.compared);
+    let broken = facts.images.iter().filter(|image| image.truncated).map(|image| vec![key_of(image)]);
+    let all = groups.into_iter().chain(broken).enumerate();
+    all.flat_map(|(number, group)| group.into_iter().map(move |key| (key, number))).collect()
+}
+
+/// Whether an image makes every thumbnail of a record whose recipe is known; nothing where none is.
+fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
+    let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
+    fits.peek()?;
+    Some(fits.all(|fit| fit.near))
+}
+
+/// Whether two records say that they lost the same original: a picture that was ordered twice.
+fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
+    let digest = a.sha256.is_some() && a.sha256 == b.sha256;
+    let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
+    let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
+    (digest || facts) && !contradicts
+}
+
+/// The residual of the thumbnail that fits worst.
+fn worst(residuals: impl Iterator<Item = Residual>) -> Option<Residual> {
+    residuals.max_by(|a, b| a.z().total_cmp(&b.z()).then(a.z_strict.total_cmp(&b.z_strict)))
+}
+
+/// What names an image for comparisons.
+pub(super) fn key_of(image: &ImageFacts) -> ImageKey {
+    (image.digest, image.page)
+}

@@ -1,0 +1,41 @@
+//! The reason for a decision, in words for a person.
+
+use super::pair::Pair;
+use super::{BYTES_Z_MAX, Method, NAME_COLOUR_MAX, NAME_Z_MAX};
+use crate::domain::Verdict;
+
+/// The reason in words.
+pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
+    let pixels = match &pair.residual {
+        None => "the pixels could not be compared".to_owned(),
+        Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
+        Some(residual) if residual.z() < BYTES_Z_MAX => {
+            format!("the pixels nearly agree (residual {:.1})", residual.z())
+        }
+        Some(residual) => format!("the pixels differ (residual {:.1})", residual.z()),
+    };
+    let claim = match method {
+        Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
+        Method::Person => return "a person said that this is not the picture".to_owned(),
+        Method::Digest => return "the recorded digest is this file's".to_owned(),
+        Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
+        Method::Bytes => "the recorded length is this file's",
+        Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
+        Method::Name if pair.agreement.size => "recorded name and size are this file's",
+        Method::Name => "the recorded name is this file's",
+        Method::Pixels => "nothing recorded speaks for this file",
+    };
+    let mut words = format!("{claim}; {pixels}");
+    if verdict != Verdict::Attach {
+        if pair.image.truncated {
+            words.push_str("; the file is truncated");
+        }
+        if pair.agreement.digest_differs {
+            words.push_str("; another digest is recorded");
+        }
+        if pair.residual.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
+            words.push_str("; the colours differ");
+        }
+    }
+    words
+}
