@@ -73,12 +73,13 @@ fn report(name: &str, rows: &[Row], uploads: &[Option<Upload>], files: &[Source]
         rows.iter().filter(|row| row.partition == *partition && uploads[row.original].is_some()).take(PAIRS).collect();
     let sides: Vec<usize> = pairs.iter().map(|row| row.cells.long_side()).collect();
     let started = Instant::now();
-    let mut measure = |pair: usize, recipes: &[Recipe]| -> Vec<Option<Excess>> {
+    let one = |pair: usize, recipes: &[Recipe]| -> Vec<Option<Excess>> {
         let row = pairs[pair];
         let Some(upload) = &uploads[row.original] else { return vec![None; recipes.len()] };
         let reproducer = Reproducer::new(upload);
         recipes.iter().map(|recipe| reproducer.excess(recipe, &row.cells, 1)).collect()
     };
+    let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|&pair| one(pair, recipes)).collect();
     let learned = learn(partition.long_side_px, &sides, &mut measure);
     let seconds = started.elapsed().as_secs_f32();
     let learned = match learned {

@@ -12,7 +12,7 @@
 //!
 //! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
 //!    coding cannot tell; no other content does, its name does not say another shot of the same camera, and the file
-//!    makes no other record's thumbnail, unless that record says that it lost the same original.
+//!    does not make, nor nearly make, another record's thumbnail, unless that record says that it lost the same original.
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks. One record gets at most one attachment:

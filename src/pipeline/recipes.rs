@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use crate::catalogue::{self, CertainPair};
 use crate::domain::{CustomerId, Digest};
 use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn};
@@ -99,21 +101,23 @@ fn learn_partition(
         thumbnails.push(pipeline.catalogue.read(|tx| tx.thumbnail_file(digest))?.unwrap_or_default());
     }
     let long_sides = vec![partition.long_side_px as usize; pairs.len()];
+    let excesses = |at: usize, recipes: &[Recipe]| -> Result<Vec<Option<Excess>>, Error> {
+        let pair = &pairs[at];
+        let file = pipeline.blobs.open(pair.customer, pair.original)?;
+        match pipeline.children.excesses(file, &thumbnails[at], recipes) {
+            Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+            // This pair teaches nothing; the others may.
+            Err(_) => Ok(vec![None; recipes.len()]),
+            Ok(excesses) => Ok(excesses),
+        }
+    };
     let mut failed = None;
-    let mut measure = |at: usize, recipes: &[Recipe]| -> Vec<Option<Excess>> {
-        let nothing = || vec![None; recipes.len()];
+    let mut measure = |asked: &[usize], recipes: &[Recipe]| -> Vec<Vec<Option<Excess>>> {
+        let nothing = || vec![vec![None; recipes.len()]; asked.len()];
         if failed.is_some() || recipes.is_empty() {
             return nothing();
         }
-        let pair = &pairs[at];
-        let measured = pipeline.blobs.open(pair.customer, pair.original).map_err(Error::from).and_then(|file| {
-            match pipeline.children.excesses(file, &thumbnails[at], recipes) {
-                Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
-                // This pair teaches nothing; the others may.
-                Err(_) => Ok(nothing()),
-                Ok(excesses) => Ok(excesses),
-            }
-        });
+        let measured: Result<Vec<_>, Error> = asked.par_iter().map(|&at| excesses(at, recipes)).collect();
         measured.unwrap_or_else(|error| {
             failed = Some(error);
             nothing()

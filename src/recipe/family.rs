@@ -1,7 +1,7 @@
 //! The family of recipes: what a shop's software may have done to a picture to make a thumbnail of it.
 //!
-//! A [`Recipe`] is plain data: it is learned, stored as JSON and sent to where pictures are decoded. [`predict`] carries
-//! it out. Which member of the family a shop used is found in `learn`; what a prediction proves, in `reproduce`.
+//! A [`Recipe`] is plain data: it is learned, stored as JSON and sent to where pictures are decoded. [`scale`] and
+//! [`finish`] carry it out. Which member of the family a shop used is found in `learn`; what a prediction proves, in `reproduce`.
 
 use std::rc::Rc;
 
@@ -195,17 +195,66 @@ pub(super) fn view(choice: &Choice) -> View {
     }
 }
 
-/// The thumbnail that a recipe makes of an upload: 3 channels, or 4 where opacity is kept. `ground` is the level of its
-/// margins. Nothing where the emulation does not reach, such as libvips enlarging.
-pub(super) fn predict(
+/// A picture brought to size: the part of the work that recipes share which differ in sharpening or in margins.
+pub(super) enum Scaled {
+    /// In levels, final but for margins.
+    Levels(Grid<u8>),
+    /// ImageMagick's 16 bits.
+    Quanta(Grid<f32>),
+    /// The general family's levels with their fractions, by this kernel.
+    Fractions(Grid<f32>, Kernel),
+}
+
+/// All that [`scale`] depends on, but for the upload.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ScaleKey {
+    scaler: Scaler,
+    choice: Choice,
+    part: (usize, usize, usize, usize),
+    to: (usize, usize),
+    ground: u8,
+    /// The recipe's side, its frame and the thumbnail's size, for engines that look at the box themselves.
+    boxed: Option<(u32, Frame, (usize, usize))>,
+}
+
+impl ScaleKey {
+    pub(super) fn new(
+        recipe: &Recipe,
+        choice: &Choice,
+        placement: &Placement,
+        thumbnail: (usize, usize),
+        ground: u8,
+    ) -> Self {
+        let scaler = match recipe.scaler {
+            // What the file's writer does comes later.
+            Scaler::Magick { operator, kernel, .. } => {
+                Scaler::Magick { operator, kernel, depth: magick::Depth::Rounded }
+            }
+            other => other,
+        };
+        let boxed = matches!(scaler, Scaler::Vips | Scaler::PillowThumbnail { .. });
+        ScaleKey {
+            scaler,
+            choice: *choice,
+            part: placement.part,
+            to: placement.scaled,
+            ground,
+            boxed: boxed.then_some((recipe.side_px, recipe.frame, thumbnail)),
+        }
+    }
+}
+
+/// The thumbnail that a recipe makes of a picture brought to size: 3 channels, or 4 where opacity is kept. `ground` is
+/// the level of its margins. Nothing when sizes do not agree.
+pub(super) fn finish(
     recipe: &Recipe,
-    upload: &Upload,
+    scaled: &Scaled,
     choice: &Choice,
     placement: &Placement,
     thumbnail: (usize, usize),
     ground: u8,
 ) -> Option<Grid<u8>> {
-    let inner = inner(recipe, upload, choice, placement, thumbnail, ground)?;
+    let inner = levels(scaled, recipe);
     let inner = match choice.opacity {
         Opacity::Kept => inner,
         Opacity::Dropped => opacity::dropped(&inner),
@@ -220,20 +269,39 @@ pub(super) fn predict(
     })
 }
 
-/// The scaled picture, before margins.
-fn inner(
+/// Sharpened where that comes before rounding, and rounded.
+fn levels(scaled: &Scaled, recipe: &Recipe) -> Grid<u8> {
+    match (scaled, recipe.scaler) {
+        (Scaled::Levels(levels), _) => levels.clone(),
+        (Scaled::Fractions(fractions, kernel), _) => by_levels(fractions, *kernel, recipe.sharpen),
+        (Scaled::Quanta(quanta), scaler) => {
+            let depth = if let Scaler::Magick { depth, .. } = scaler { depth } else { magick::Depth::Rounded };
+            match recipe.sharpen {
+                Sharpen::Magick { sigma, amount, threshold } => {
+                    let (sigma, amount, threshold) = hundredths(sigma, amount, threshold);
+                    magick::levels(&magick::unsharp(quanta, f64::from(sigma), amount, threshold), depth)
+                }
+                _ => magick::levels(quanta, depth),
+            }
+        }
+    }
+}
+
+/// Brings an upload to the size that it has in a thumbnail. Nothing where the emulation does not reach, such as libvips
+/// enlarging.
+pub(super) fn scale(
     recipe: &Recipe,
     upload: &Upload,
     choice: &Choice,
     placement: &Placement,
     thumbnail: (usize, usize),
     ground: u8,
-) -> Option<Grid<u8>> {
+) -> Option<Scaled> {
     if let Scaler::Vips = recipe.scaler {
-        return by_vips(recipe, upload, choice, thumbnail);
+        return by_vips(recipe, upload, choice, thumbnail).map(Scaled::Levels);
     }
     if let Scaler::PillowThumbnail { filter } = recipe.scaler {
-        return by_draft(recipe, upload, choice, placement, filter);
+        return by_draft(recipe, upload, choice, placement, filter).map(Scaled::Levels);
     }
     let whole = upload.grid(view(choice))?;
     let (left, top, width, height) = placement.part;
@@ -245,23 +313,17 @@ fn inner(
         part = Rc::new(opacity::beforehand(&part, choice.opacity));
     }
     let to = placement.scaled;
-    let levels = match recipe.scaler {
+    Some(match recipe.scaler {
         Scaler::Pillow { filter } => {
-            opacity::premultiplied(&part, |part| pillow::resize(part, to, filter, pillow::whole(part)))
+            Scaled::Levels(opacity::premultiplied(&part, |part| pillow::resize(part, to, filter, pillow::whole(part))))
         }
-        Scaler::Gd { build } => match choice.opacity {
+        Scaler::Gd { build } => Scaled::Levels(match choice.opacity {
             Opacity::After(level) => gd::resample(&part, to, build, level),
             _ => gd::resample(&part, to, build, ground),
-        },
-        Scaler::Magick { operator, kernel, depth } => {
-            let quanta = magick::resize(&part, to, kernel.unwrap_or(default_kernel(choice, &part, to)), operator);
-            match recipe.sharpen {
-                Sharpen::Magick { sigma, amount, threshold } => {
-                    let (sigma, amount, threshold) = hundredths(sigma, amount, threshold);
-                    magick::levels(&magick::unsharp(&quanta, f64::from(sigma), amount, threshold), depth)
-                }
-                _ => magick::levels(&quanta, depth),
-            }
+        }),
+        Scaler::Magick { operator, kernel, .. } => {
+            let kernel = kernel.unwrap_or(default_kernel(choice, &part, to));
+            Scaled::Quanta(magick::resize(&part, to, kernel, operator))
         }
         Scaler::Kernel { shrink, kernel, passes } => {
             let even = (part.width as f64 / to.0 as f64, part.height as f64 / to.1 as f64);
@@ -269,11 +331,10 @@ fn inner(
                 Some((small, scale)) => kernel::resample(&small, to, scale, kernel, passes),
                 None => kernel::resample(&part, to, even, kernel, passes),
             };
-            by_levels(&fractions, kernel, recipe.sharpen)
+            Scaled::Fractions(fractions, kernel)
         }
         Scaler::Vips | Scaler::PillowThumbnail { .. } => return None,
-    };
-    Some(levels)
+    })
 }
 
 fn hundredths(sigma: u16, amount: u16, threshold: u16) -> (f32, f32, f32) {

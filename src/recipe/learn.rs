@@ -34,7 +34,7 @@ const HZ_CAP: f32 = 0.4;
 const FOUND: f32 = 0.01;
 /// Pairs on which every engine and frame is tried.
 const SCREENED: usize = 6;
-/// Engines and frames that are then tried on all pairs.
+/// Engines and frames, or kernels of the general family, that are then tried on all pairs.
 const PROMISING: usize = 10;
 
 /// A recipe with the evidence for it.
@@ -89,9 +89,9 @@ pub enum Refusal {
     },
 }
 
-/// Measures one pair, by its number, with each recipe: what [`super::Reproducer::excess`] says, nothing where the original
-/// cannot lie in the thumbnail so.
-pub type Measure<'a> = dyn FnMut(usize, &[Recipe]) -> Vec<Option<Excess>> + 'a;
+/// Measures pairs, by their numbers, with each recipe: for each pair one entry for each recipe, what
+/// [`super::Reproducer::excess`] says, nothing where the original cannot lie in the thumbnail so.
+pub type Measure<'a> = dyn FnMut(&[usize], &[Recipe]) -> Vec<Vec<Option<Excess>>> + 'a;
 
 /// The recipes behind `pairs` thumbnails of one partition, best first; pairs come in a canonical order.
 ///
@@ -179,8 +179,8 @@ impl<'a> Table<'a> {
             recipes.iter().copied().filter(|recipe| !self.rows.iter().any(|(known, _)| known == recipe)).collect();
         let first = self.rows.len();
         self.rows.extend(new.iter().map(|&recipe| (recipe, Vec::with_capacity(self.pairs.len()))));
-        for &pair in self.pairs {
-            let mut excesses = measure(pair, &new).into_iter();
+        for excesses in measure(self.pairs, &new) {
+            let mut excesses = excesses.into_iter();
             for (_, row) in &mut self.rows[first..] {
                 row.push(excesses.next().flatten());
             }
@@ -251,7 +251,8 @@ fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
     }
     let sharpened = |table: &Table, many: usize| -> Vec<Recipe> {
         let top: Vec<Recipe> = table.ranked().into_iter().take(many).map(|row| table.rows[row].0).collect();
-        top.iter().flat_map(|recipe| sharpenings().into_iter().map(|sharpen| Recipe { sharpen, ..*recipe })).collect()
+        let with = |recipe: Recipe| sharpenings(recipe.scaler).map(move |sharpen| Recipe { sharpen, ..recipe });
+        top.into_iter().flat_map(with).collect()
     };
     let by_sharpening = sharpened(table, 6);
     table.add(&by_sharpening, measure);
@@ -266,7 +267,9 @@ fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
         .flat_map(|&shrink| Kernel::ALL.iter().map(move |&kernel| (shrink, kernel)))
         .map(|(shrink, kernel)| general(shrink, kernel, Passes::RowsClamped))
         .collect();
-    table.add(&kernels, measure);
+    let screen = Table::measured(&few, table.long_sides_px, &kernels, measure);
+    let promising: Vec<Recipe> = screen.ranked().into_iter().take(PROMISING).map(|row| screen.rows[row].0).collect();
+    table.add(&promising, measure);
     let by_sharpening = sharpened(table, 3);
     table.add(&by_sharpening, measure);
     let top: Vec<Recipe> = table.ranked().into_iter().take(3).map(|row| table.rows[row].0).collect();
@@ -300,16 +303,15 @@ fn engines() -> Vec<Scaler> {
     out
 }
 
-/// Sharpenings that are common: Pillow's default, mild ones, and ImageMagick's that manuals recommend.
-fn sharpenings() -> Vec<Sharpen> {
+/// Sharpenings that are common: Pillow's default, mild ones, and ImageMagick's that manuals recommend. The latter work on
+/// what is not rounded yet.
+fn sharpenings(scaler: Scaler) -> impl Iterator<Item = Sharpen> {
     let pillow = |(radius, percent, threshold)| Sharpen::Pillow { radius, percent, threshold };
     let magick = |(sigma, amount, threshold)| Sharpen::Magick { sigma, amount, threshold };
-    let mut out: Vec<Sharpen> =
-        [(80, 70, 0), (200, 150, 3), (100, 100, 0), (50, 100, 0), (50, 50, 0), (100, 50, 0)].map(pillow).to_vec();
-    out.extend(
-        [(50, 100, 0), (75, 100, 0), (100, 100, 0), (50, 50, 0), (75, 75, 2), (50, 100, 5), (75, 100, 5)].map(magick),
-    );
-    out
+    let fine = matches!(scaler, Scaler::Magick { .. } | Scaler::Kernel { .. });
+    let by_pillow = [(80, 70, 0), (200, 150, 3), (100, 100, 0), (50, 100, 0), (50, 50, 0), (100, 50, 0)];
+    let by_magick = [(50, 100, 0), (75, 100, 0), (100, 100, 0), (50, 50, 0), (75, 75, 2), (50, 100, 5), (75, 100, 5)];
+    by_pillow.into_iter().map(pillow).chain(by_magick.into_iter().map(magick).filter(move |_| fine))
 }
 
 /// The recipe with what pairs tell of orientation and transparency; what no pair tells stays open.

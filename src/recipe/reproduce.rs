@@ -11,7 +11,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
-use super::family::{Choice, Opacity, Recipe, choices, predict, view};
+use super::family::{Choice, Opacity, Recipe, ScaleKey, Scaled, choices, finish, scale, view};
 use super::forward::{Spectrum, spectra};
 use super::frame::{Placement, place};
 use super::learn::Learned;
@@ -36,12 +36,18 @@ pub struct Fit {
     pub within: bool,
     /// Whether it is within [`D_NEAR`] or [`HZ_NEAR`]: what many converted or re-saved copies keep to.
     pub near: bool,
+    /// Whether it is within [`ALIKE`] times that: the thumbnail of a frame that hardly differs.
+    #[serde(default)]
+    pub alike: bool,
 }
 
 /// A copy reproduces a small thumbnail within this [`Excess::d`]. Of 24,267 pairs of siblings none came as near.
 pub const D_NEAR: f32 = 0.1;
 /// A copy reproduces a larger thumbnail within this [`Excess::hz`].
 pub const HZ_NEAR: f32 = 0.3;
+
+/// What comes within so many times the limit of a copy is no proof, but no stranger either: near-identical frames.
+pub const ALIKE: f32 = 4.0;
 
 /// From this long side on the gradient-relative error decides, below it the absolute one: small thumbnails have too few
 /// blocks for a local gradient, large ones have edges on which every emulation errs.
@@ -54,9 +60,11 @@ impl Fit {
     }
 }
 
-/// One upload, to be compared with many thumbnails: predictions are made once for each recipe, size and turn.
+/// One upload, to be compared with many thumbnails: it is brought to each size once for each engine and turn, and
+/// predictions are made once for each recipe.
 pub struct Reproducer<'upload, 'bytes> {
     upload: &'upload Upload<'bytes>,
+    scaled: RefCell<HashMap<ScaleKey, Option<Rc<Scaled>>>>,
     predictions: RefCell<HashMap<Key, Option<Rc<Grid<u8>>>>>,
 }
 
@@ -75,7 +83,7 @@ pub const TURNS: [u8; 8] = [1, 6, 3, 8, 2, 4, 5, 7];
 impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
     /// For this upload.
     pub fn new(upload: &'upload Upload<'bytes>) -> Self {
-        Reproducer { upload, predictions: RefCell::default() }
+        Reproducer { upload, scaled: RefCell::default(), predictions: RefCell::default() }
     }
 
     /// How well the upload reproduces a thumbnail by a learned recipe, lying in the best of these `turns`; nothing when it
@@ -86,8 +94,9 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let long_side_px = cells.long_side();
             let error = Fit::error(&excess, long_side_px);
             let within = error <= learned.threshold(long_side_px);
-            let near = error <= if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR };
-            Some(Fit { d: excess.d, hz: excess.hz, loss: excess.loss, turn, within, near })
+            let limit = if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR };
+            let (near, alike) = (error <= limit, error <= ALIKE * limit);
+            Some(Fit { d: excess.d, hz: excess.hz, loss: excess.loss, turn, within, near, alike })
         });
         fits.min_by(|a, b| a.loss.total_cmp(&b.loss))
     }
@@ -114,9 +123,22 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
         if let Some(known) = self.predictions.borrow().get(&key) {
             return known.clone();
         }
-        let made =
-            predict(&key.recipe, self.upload, &key.choice, &key.placement, key.thumbnail, key.ground).map(Rc::new);
+        let Key { recipe, choice, placement, thumbnail, ground } = key;
+        let made = self
+            .scaled(&key)
+            .and_then(|scaled| finish(&recipe, &scaled, &choice, &placement, thumbnail, ground).map(Rc::new));
         self.predictions.borrow_mut().insert(key, made.clone());
+        made
+    }
+
+    fn scaled(&self, key: &Key) -> Option<Rc<Scaled>> {
+        let Key { recipe, choice, placement, thumbnail, ground } = key;
+        let scale_key = ScaleKey::new(recipe, choice, placement, *thumbnail, *ground);
+        if let Some(known) = self.scaled.borrow().get(&scale_key) {
+            return known.clone();
+        }
+        let made = scale(recipe, self.upload, choice, placement, *thumbnail, *ground).map(Rc::new);
+        self.scaled.borrow_mut().insert(scale_key, made.clone());
         made
     }
 }

@@ -7,7 +7,7 @@ use crate::decode::{Limits, Scale, decode, samples, upright};
 use super::cells::Cells;
 use super::family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 use super::frame::{Arithmetic, Frame, place};
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Passes, Shrink};
 use super::learn::{PAIRS_MIN, Refusal, learn};
 use super::partition::{Coding, Partition};
 use super::pillow::{Filter, Part};
@@ -235,15 +235,51 @@ fn a_picture_turned_since_is_turned_back() {
 }
 
 #[test]
+fn what_recipes_share_changes_none_of_them() {
+    let (thumbnail, original) = pair(7, Filter::Bicubic, 90);
+    let upload = Upload::read(&original, &Limits::default()).unwrap();
+    let cells = Cells::read(&thumbnail).unwrap();
+    let magick = |depth| Scaler::Magick { operator: magick::Operator::Resize, kernel: None, depth };
+    let scalers = [
+        magick(magick::Depth::Cut),
+        magick(magick::Depth::Rounded),
+        Scaler::Vips,
+        Scaler::PillowThumbnail { filter: Filter::Bicubic },
+        Scaler::Pillow { filter: Filter::Bicubic },
+        Scaler::Kernel { shrink: Shrink::None, kernel: Kernel::Mitchell, passes: Passes::RowsClamped },
+    ];
+    let sharpenings = [
+        Sharpen::None,
+        Sharpen::Pillow { radius: 100, percent: 100, threshold: 0 },
+        Sharpen::Magick { sigma: 50, amount: 100, threshold: 0 },
+    ];
+    let sides = [90, 120];
+    let recipes: Vec<Recipe> = scalers
+        .iter()
+        .flat_map(|&scaler| sharpenings.map(|sharpen| Recipe { sharpen, ..plain(90, scaler) }))
+        .flat_map(|recipe| sides.map(|side_px| Recipe { side_px, ..recipe }))
+        .collect();
+    let shared = Reproducer::new(&upload);
+    for recipe in &recipes {
+        let together = shared.excess(recipe, &cells, 1);
+        assert_eq!(together, Reproducer::new(&upload).excess(recipe, &cells, 1), "{recipe:?}");
+    }
+    let distinct: std::collections::BTreeSet<_> =
+        recipes.iter().filter_map(|recipe| shared.excess(recipe, &cells, 1)).map(|e| e.loss.to_bits()).collect();
+    assert!(distinct.len() >= 12, "{} kinds of thumbnails", distinct.len());
+}
+
+#[test]
 fn learning_finds_what_was_done_and_says_the_same_again() {
     let pairs: Vec<_> = (0..PAIRS_MIN as u32 + 2).map(|seed| pair(seed, Filter::Bicubic, 90)).collect();
     let uploads: Vec<_> =
         pairs.iter().map(|(_, original)| Upload::read(original, &Limits::default()).unwrap()).collect();
     let cells: Vec<_> = pairs.iter().map(|(thumbnail, _)| Cells::read(thumbnail).unwrap()).collect();
-    let mut measure = |pair: usize, recipes: &[Recipe]| {
+    let one = |&pair: &usize, recipes: &[Recipe]| {
         let reproducer = Reproducer::new(&uploads[pair]);
         recipes.iter().map(|recipe| reproducer.excess(recipe, &cells[pair], 1)).collect()
     };
+    let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| one(pair, recipes)).collect();
     let learned = learn(90, &vec![90; pairs.len()], &mut measure).unwrap();
     assert_eq!(learned.len(), 1);
     assert_eq!(learned[0].recipe.scaler, Scaler::Pillow { filter: Filter::Bicubic });
@@ -260,15 +296,16 @@ fn two_recipes_behind_one_header_are_both_learned_and_chance_is_not() {
     let (one, other) = (Scaler::Pillow { filter: Filter::Lanczos }, Scaler::Vips);
     let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0 };
     let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
-    let mut measure = |pair: usize, recipes: &[Recipe]| {
+    let of_pair = |pair: &usize, recipes: &[Recipe]| {
         let right = if pair.is_multiple_of(2) { one } else { other };
         let fits = |recipe: &Recipe| recipe.scaler == right && recipe.sharpen == Sharpen::None;
         recipes.iter().map(|recipe| Some(if fits(recipe) { exact } else { far })).collect()
     };
+    let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| of_pair(pair, recipes)).collect();
     let learned = learn(200, &[200; 24], &mut measure).unwrap();
     let scalers: Vec<_> = learned.iter().map(|one| one.recipe.scaler).collect();
     assert!(scalers.len() == 2 && scalers.contains(&one) && scalers.contains(&other), "{scalers:?}");
-    let mut nothing = |_: usize, recipes: &[Recipe]| vec![Some(far); recipes.len()];
+    let mut nothing = |pairs: &[usize], recipes: &[Recipe]| vec![vec![Some(far); recipes.len()]; pairs.len()];
     assert_eq!(learn(200, &[200; 24], &mut nothing), Err(Refusal::NothingFits { explained: 0, pairs: 24 }));
     assert_eq!(learn(200, &[200; 9], &mut nothing), Err(Refusal::TooFewPairs { pairs: 9 }));
 }

@@ -20,7 +20,8 @@ pub(super) struct Pair<'a> {
     pub residual: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
-    /// The file makes a thumbnail of another record, too, of which nothing says that it lost the same original.
+    /// The file makes, or nearly makes, a thumbnail of another record, too, of which nothing says that it lost the same
+    /// original.
     pub reproduces_another: bool,
     pub answer: Option<bool>,
 }
@@ -44,9 +45,9 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
     keys.sort_unstable();
     keys.dedup();
     let contents = contents(facts);
-    let mut makes: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
-    for candidate in facts.candidates.iter().filter(|candidate| reproduces(candidate) == Some(true)) {
-        makes.entry(candidate.image).or_default().extend(records.get(&candidate.record));
+    let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
+    for candidate in facts.candidates.iter().filter(|candidate| nearly_reproduces(candidate)) {
+        near.entry(candidate.image).or_default().extend(records.get(&candidate.record));
     }
     let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
     for key in keys {
@@ -60,7 +61,7 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
             reproduces: candidate.and_then(|candidate| reproduces(candidate)),
-            reproduces_another: makes
+            reproduces_another: near
                 .get(&key.0)
                 .is_some_and(|made| made.iter().any(|other| other.id != record.id && !lost_the_same(record, other))),
             answer: answers.get(&key).copied(),
@@ -84,6 +85,13 @@ fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
     let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
     fits.peek()?;
     Some(fits.all(|fit| fit.near))
+}
+
+/// Whether an image nearly makes every thumbnail of a record whose recipe is known: its own, or that of a picture that can
+/// hardly be told from it.
+fn nearly_reproduces(candidate: &CandidateFacts) -> bool {
+    let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
+    fits.peek().is_some() && fits.all(|fit| fit.alike)
 }
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.

@@ -389,7 +389,7 @@ proptest! {
 /// A record of which nothing is recorded, and an image that makes its thumbnail, or does not.
 fn made(image: i64, record: i64, near: bool) -> CandidateFacts {
     let mut candidate = measured(image, record, 2.0);
-    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near });
+    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near, alike: near });
     candidate
 }
 
@@ -452,6 +452,10 @@ fn a_file_that_makes_two_records_thumbnails_proves_neither() {
         [(1, 1, Method::Recipe), (1, 2, Method::Recipe)],
         "one picture that was ordered twice"
     );
+    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, false)]);
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
+    facts.candidates[1].measured[0].fit.as_mut().unwrap().alike = true;
+    assert_eq!(attached(&facts), [], "of frames of a film that hardly moved it may be the one that nobody knows of");
 }
 
 #[test]
