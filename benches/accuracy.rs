@@ -22,7 +22,7 @@ use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured, Recor
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use reunite::matcher::metadata::agreeing_pairs;
 use reunite::matcher::verdict::{Decision, decide};
-use reunite::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, verify};
+use reunite::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
 use serde::{Deserialize, Serialize};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -227,7 +227,7 @@ fn measure_customer(case: &Path, name: &str, records: Vec<Record>) -> Result<Cus
     let wanted = propose(&customer, &pixels, &thumbnails)?;
     let pairs = wanted.into_par_iter().map(|((image, record), distance)| {
         let residual = pixels[image].as_ref().zip(thumbnails[record].as_ref());
-        let residual = residual.and_then(|((_, master), (_, thumbnail))| verify(thumbnail, master));
+        let residual = residual.and_then(|((_, master), (_, thumbnail))| Verifier::new(master).residual(thumbnail));
         Pair { image, record, distance, residual }
     });
     customer.pairs = pairs.collect();

@@ -16,7 +16,7 @@ use crate::decode::{Scale, Unreadable, decode, panic_text};
 use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::content::{self, Detail};
-use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, verify};
+use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
 use crate::recipe::{Cells, Excess, Fit, Partition, Recipe, Reproducer, Upload};
 
 /// The EXIF orientation of a picture that lies as it should.
@@ -179,7 +179,8 @@ fn residuals(
         .collect();
     let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
     let master = Master::new(&decoded.renderings, decoded.header.upright_size());
-    Ok(thumbnails.iter().map(|thumbnail| verify(thumbnail.as_ref()?, &master)).collect())
+    let verifier = Verifier::new(&master);
+    Ok(thumbnails.iter().map(|thumbnail| verifier.residual(thumbnail.as_ref()?)).collect())
 }
 
 /// What each recipe leaves unexplained of a thumbnail when it is carried out on the upload.

@@ -34,12 +34,40 @@ const LEAST_CONTRAST: f64 = 16.0;
 /// A change of colour smaller than this, in mean levels, is none.
 const SAME_COLOUR: f32 = 0.1;
 
-/// The luma error after the change of colour, and everything else; nothing where the upload cannot be resized.
-pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial) -> Option<(f32, Residual)> {
-    let target = target(thumbnail, trial);
+/// An upload at a thumbnail's size, with all that an engine may have done to it: what a comparison needs of the upload
+/// alone.
+pub(super) struct Shaped {
+    base: Colour,
+    /// For each channel, what each freedom adds to it.
+    freedoms: [[Vec<f32>; FREEDOMS]; 3],
+    /// The products of the freedoms with each other, over all channels.
+    normal: [[f64; FREEDOMS]; FREEDOMS],
+}
+
+/// The upload as this geometry has it; nothing where it cannot be resized.
+pub(super) fn shape(trial: &Trial) -> Option<Shaped> {
     let base = predicted(trial, Kernel::Lanczos3)?;
     let soft = predicted(trial, Kernel::Box)?;
-    let fitted = fit(&target, &base, &soft);
+    let freedoms: [[Vec<f32>; FREEDOMS]; 3] = std::array::from_fn(|channel| freedoms(&base[channel], &soft[channel]));
+    let mut normal = [[0f64; FREEDOMS]; FREEDOMS];
+    for columns in &freedoms {
+        for i in 0..FREEDOMS {
+            for j in i..FREEDOMS {
+                let product = dot(&columns[i], &columns[j]);
+                normal[i][j] += product;
+                if i != j {
+                    normal[j][i] += product;
+                }
+            }
+        }
+    }
+    Some(Shaped { base, freedoms, normal })
+}
+
+/// The luma error after the change of colour, and everything else.
+pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial, shaped: &Shaped) -> (f32, Residual) {
+    let target = target(thumbnail, trial);
+    let fitted = fit(&target, shaped);
     let recoloured = recolour(&target, &fitted.prediction);
     let colour_deviation = mean_difference(&recoloured, &fitted.prediction);
     let strict = compare(thumbnail, trial, &target, &fitted.prediction);
@@ -62,7 +90,7 @@ pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial) -> Option<(f32, Resi
         turn: trial.turn,
         rendering: trial.variant.rendering,
     };
-    Some((colour.rms, residual))
+    (colour.rms, residual)
 }
 
 /// The compared part of the thumbnail.
@@ -106,23 +134,16 @@ struct Fitted {
 }
 
 /// Least squares over [`FREEDOMS`], lightly held towards none, each within its bounds.
-fn fit(target: &Colour, base: &Colour, soft: &Colour) -> Fitted {
-    let columns: [[Vec<f32>; FREEDOMS]; 3] = std::array::from_fn(|channel| freedoms(&base[channel], &soft[channel]));
+fn fit(target: &Colour, shaped: &Shaped) -> Fitted {
+    let Shaped { base, freedoms, normal } = shaped;
+    let mut normal = *normal;
     let samples = 3 * base[0].values.len();
-    let mut normal = [[0f64; FREEDOMS]; FREEDOMS];
     let mut wanted = [0f64; FREEDOMS];
     for channel in 0..3 {
         let difference: Vec<f32> =
             target[channel].values.iter().zip(&base[channel].values).map(|(t, b)| t - b).collect();
-        for i in 0..FREEDOMS {
-            wanted[i] += dot(&columns[channel][i], &difference);
-            for j in i..FREEDOMS {
-                let product = dot(&columns[channel][i], &columns[channel][j]);
-                normal[i][j] += product;
-                if i != j {
-                    normal[j][i] += product;
-                }
-            }
+        for (wanted, column) in wanted.iter_mut().zip(&freedoms[channel]) {
+            *wanted += dot(column, &difference);
         }
     }
     for (i, row) in normal.iter_mut().enumerate() {
@@ -134,7 +155,7 @@ fn fit(target: &Colour, base: &Colour, soft: &Colour) -> Fitted {
     }
     let prediction = std::array::from_fn(|channel| {
         let mut values = base[channel].values.clone();
-        for (column, &factor) in columns[channel].iter().zip(&solution) {
+        for (column, &factor) in freedoms[channel].iter().zip(&solution) {
             values.iter_mut().zip(column).for_each(|(v, c)| *v += factor as f32 * c);
         }
         values.iter_mut().for_each(|v| *v = v.clamp(0.0, 255.0));

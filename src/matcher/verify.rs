@@ -7,11 +7,15 @@
 //!
 //! Source: own experiments on 1,368 records with siblings; the constants below come from them.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Frame, Placement, placements, turn, turned_size};
 use super::plane::Plane;
-use super::residual::{LUMA, measure};
+use super::residual::{LUMA, Shaped, measure, shape};
 use crate::decode::{JpegTables, Pixels, jpeg_tables};
 use crate::fingerprint::resample::{Kernel, resample};
 use crate::fingerprint::{flatten_thumbnail, flatten_upload};
@@ -185,28 +189,70 @@ impl Master {
     }
 }
 
-/// The best residual of the pair over all plausible geometries, or nothing where either side has no pixels.
-///
-/// A pair that does not even resemble is not measured: its residual is [`UNLIKE_Z`].
-pub fn verify(thumbnail: &Thumbnail, master: &Master) -> Option<Residual> {
-    let mut trials = trials(thumbnail, master);
-    trials.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
-    let likeliest = trials.first()?;
-    if likeliest.likeness < UNLIKE {
-        return Some(unlike(likeliest));
+/// One upload, to be compared with many thumbnails. A shop's thumbnails have few sizes, so most of what a comparison
+/// needs of the upload serves the next one, too.
+pub struct Verifier<'master> {
+    master: &'master Master,
+    /// The last geometries in which the upload was brought to size, newest last.
+    shaped: RefCell<VecDeque<(Shape, Rc<Shaped>)>>,
+}
+
+/// Geometries that are remembered; each holds about 80 bytes for each pixel of a thumbnail.
+const SHAPES_MAX: usize = 6;
+
+/// All that [`shape`] depends on, but for the upload.
+#[derive(Clone, Copy, PartialEq)]
+struct Shape {
+    rendering: u8,
+    placement: Placement,
+    turn: u8,
+}
+
+impl<'master> Verifier<'master> {
+    /// For this upload.
+    pub fn new(master: &'master Master) -> Self {
+        Verifier { master, shaped: RefCell::default() }
     }
-    let worth = likeliest.likeness - LIKELIER_BY;
-    let mut best: Option<(f32, Residual)> = None;
-    for trial in trials.iter().take(TRIALS_MEASURED).take_while(|trial| trial.likeness >= worth) {
-        let Some(measured) = measure(thumbnail, trial) else { continue };
-        if best.is_none_or(|(error, _)| measured.0 < error) {
-            best = Some(measured);
+
+    /// The best residual of the upload and a thumbnail over all plausible geometries, or nothing where either has no
+    /// pixels.
+    ///
+    /// A pair that does not even resemble is not measured: its residual is [`UNLIKE_Z`].
+    pub fn residual(&self, thumbnail: &Thumbnail) -> Option<Residual> {
+        let mut trials = trials(thumbnail, self.master);
+        trials.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+        let likeliest = trials.first()?;
+        if likeliest.likeness < UNLIKE {
+            return Some(unlike(likeliest));
         }
-        if best.is_some_and(|(_, best)| best.z_colour < SETTLED_Z) {
-            break;
+        let worth = likeliest.likeness - LIKELIER_BY;
+        let mut best: Option<(f32, Residual)> = None;
+        for trial in trials.iter().take(TRIALS_MEASURED).take_while(|trial| trial.likeness >= worth) {
+            let Some(shaped) = self.shaped(trial) else { continue };
+            let measured = measure(thumbnail, trial, &shaped);
+            if best.is_none_or(|(error, _)| measured.0 < error) {
+                best = Some(measured);
+            }
+            if best.is_some_and(|(_, best)| best.z_colour < SETTLED_Z) {
+                break;
+            }
         }
+        best.map(|(_, residual)| residual)
     }
-    best.map(|(_, residual)| residual)
+
+    fn shaped(&self, trial: &Trial) -> Option<Rc<Shaped>> {
+        let wanted = Shape { rendering: trial.variant.rendering, placement: trial.placement, turn: trial.turn };
+        let mut known = self.shaped.borrow_mut();
+        if let Some((_, shaped)) = known.iter().find(|(shape, _)| *shape == wanted) {
+            return Some(Rc::clone(shaped));
+        }
+        let made = Rc::new(shape(trial)?);
+        known.push_back((wanted, Rc::clone(&made)));
+        if known.len() > SHAPES_MAX {
+            known.pop_front();
+        }
+        Some(made)
+    }
 }
 
 /// What is said of a pair that was not worth measuring.

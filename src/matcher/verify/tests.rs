@@ -33,7 +33,7 @@ fn turned(pixels: &Pixels, by: u8) -> Pixels {
 
 fn measured(thumbnail: &Pixels, upload: &Pixels) -> Residual {
     let master = Master::new(std::slice::from_ref(upload), (upload.width, upload.height));
-    verify(&Thumbnail::new(thumbnail, Coding::Other), &master).expect("both have pixels")
+    Verifier::new(&master).residual(&Thumbnail::new(thumbnail, Coding::Other)).expect("both have pixels")
 }
 
 /// The thumbnail with a few pixels 60 levels brighter, as a changed digit would be.
@@ -153,7 +153,7 @@ fn transparency_is_tried_on_white_and_on_black() {
 fn nothing_to_compare_is_no_residual() {
     let empty = Pixels { width: 0, height: 0, rgb: vec![], alpha: None };
     let master = Master::new(std::slice::from_ref(&empty), (0, 0));
-    assert_eq!(verify(&Thumbnail::new(&picture(8, 8), Coding::Other), &master), None);
+    assert_eq!(Verifier::new(&master).residual(&Thumbnail::new(&picture(8, 8), Coding::Other)), None);
 }
 
 #[test]
@@ -161,7 +161,29 @@ fn tiny_pictures_are_no_trouble() {
     for (width, height) in [(1, 1), (2, 1), (1, 7), (3, 3), (9, 2)] {
         let thumbnail = Thumbnail::new(&picture(width, height), Coding::Other);
         let upload = picture(width * 5, height * 5);
-        let residual = verify(&thumbnail, &Master::new(std::slice::from_ref(&upload), (width * 5, height * 5)));
+        let residual =
+            Verifier::new(&Master::new(std::slice::from_ref(&upload), (width * 5, height * 5))).residual(&thumbnail);
         assert!(residual.is_none_or(|residual| residual.z().is_finite() && residual.zncc.is_finite()));
+    }
+}
+
+#[test]
+fn what_is_remembered_of_an_upload_changes_no_residual() {
+    let upload = picture(160, 120);
+    let master = Master::new(std::slice::from_ref(&upload), (160, 120));
+    let together = Verifier::new(&master);
+    // More sizes than are remembered, each of them twice, and one size with two pictures in it.
+    let sizes = [(40, 30), (36, 27), (30, 40), (48, 36), (32, 32), (44, 33), (28, 21)];
+    for (width, height) in sizes.into_iter().chain(sizes) {
+        for other in [false, true] {
+            let mut shown = picture(width, height);
+            if other {
+                shown.rgb.iter_mut().step_by(5).for_each(|level| *level = level.saturating_add(40));
+            }
+            let thumbnail = Thumbnail::new(&shown, Coding::Other);
+            let alone = Verifier::new(&master).residual(&thumbnail);
+            assert!(alone.is_some());
+            assert_eq!(together.residual(&thumbnail), alone);
+        }
     }
 }
