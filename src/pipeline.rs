@@ -33,7 +33,7 @@ use crate::store::{self, Blobs, Originals};
 
 use book::{Book, Books};
 
-pub use explain::{Explanation, explain};
+pub use explain::{Explanation, explain, pictures};
 pub use run::{Running, run_until_nothing_is_left, start};
 pub use settle::settle;
 

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 
 use super::wire::{Answer, Asked, Frames, Job, Orders, Report, Request, send};
 use super::{Examination, ThumbnailExamination};
-use crate::decode::{Scale, Unreadable, decode, panic_text};
+use crate::decode::{Pixels, Scale, Unreadable, decode, panic_text};
 use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::content::{self, Detail};
@@ -109,6 +109,7 @@ fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) ->
         Request::Verify { lengths } => {
             Answer::Verified(upload(file, orders).and_then(|upload| residuals(&upload, lengths, bytes, orders)))
         }
+        Request::Picture => Answer::Pictured(upload(file, orders).and_then(|upload| picture(&upload, bytes, orders))),
         Request::Excesses { recipes } => {
             Answer::Excesses(upload(file, orders).and_then(|upload| excesses(&upload, bytes, recipes, orders)))
         }
@@ -181,6 +182,15 @@ fn residuals(
     let master = Master::new(&decoded.renderings, decoded.header.upright_size());
     let verifier = Verifier::new(&master);
     Ok(thumbnails.iter().map(|thumbnail| verifier.residual(thumbnail.as_ref()?)).collect())
+}
+
+/// An upload beside a thumbnail, for a person to look at.
+fn picture(upload: &[u8], thumbnail: &[u8], orders: &Orders) -> Result<Option<Pixels>, Unreadable> {
+    let shown = decode(thumbnail, Scale::Full, &orders.thumbnail_limits)?;
+    let thumbnail = Thumbnail::new(&shown.renderings[0], Coding::of(thumbnail));
+    let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
+    let master = Master::new(&decoded.renderings, decoded.header.upright_size());
+    Ok(Verifier::new(&master).picture(&thumbnail))
 }
 
 /// What each recipe leaves unexplained of a thumbnail when it is carried out on the upload.

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 pub use child::run_child;
 
-use crate::decode::{Header, Limits, Unreadable};
+use crate::decode::{Header, Limits, Pixels, Unreadable};
 use crate::fingerprint::{Fingerprint, Views};
 use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
@@ -166,6 +166,18 @@ impl Pool {
                 Err(Answer::Verified(Ok(residuals)).out_of_place())
             }
             Answer::Verified(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// An upload beside a thumbnail, and their difference; nothing where the two cannot be compared.
+    pub fn picture(&self, file: File, thumbnail: Vec<u8>) -> Result<Option<Pixels>, Unreadable> {
+        let claimed = |pixels: &Pixels| u64::from(pixels.width) * u64::from(pixels.height) * 3;
+        match self.ask(Request::Picture, vec![file], thumbnail) {
+            Answer::Pictured(Ok(Some(pixels))) if pixels.rgb.len() as u64 != claimed(&pixels) => {
+                Err(Answer::Pictured(Ok(Some(pixels))).out_of_place())
+            }
+            Answer::Pictured(result) => result,
             other => Err(other.out_of_place()),
         }
     }

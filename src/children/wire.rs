@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Examination, ThumbnailExamination};
-use crate::decode::{Limits, Unreadable};
+use crate::decode::{Limits, Pixels, Unreadable};
 use crate::identify::Kind;
 use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
@@ -57,6 +57,8 @@ pub(super) enum Request {
         /// Lengths of the thumbnails, which stand one after the other in the frame's bytes.
         lengths: Vec<usize>,
     },
+    /// The frame's bytes are a thumbnail.
+    Picture,
     /// The frame's bytes are a thumbnail.
     Excesses {
         /// What is tried.
@@ -97,6 +99,7 @@ pub(super) enum Answer {
     Examined(Result<Examination, Unreadable>),
     ExaminedThumbnail(Result<ThumbnailExamination, Unreadable>),
     Verified(Result<Vec<Option<Residual>>, Unreadable>),
+    Pictured(Result<Option<Pixels>, Unreadable>),
     Excesses(Result<Vec<Option<Excess>>, Unreadable>),
     Reproduced(Result<Vec<Option<Fit>>, Unreadable>),
     Compared(Result<Comparison, Unreadable>),

@@ -1,5 +1,6 @@
 //! `reunite match`: what files would match, and why. Changes nothing.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use anyhow::Context;
 use super::report::print;
 use super::{Outcome, customer, folder};
 use crate::config::Config;
-use crate::pipeline::{Explanation, explain};
+use crate::decode::Pixels;
+use crate::domain::{CustomerId, RecordId};
+use crate::pipeline::{Explanation, Pipeline, explain, pictures};
 use crate::report::{Cell, Format, Sheet};
 use crate::serve::pipeline_over;
 
@@ -25,6 +28,9 @@ pub(super) struct Args {
     /// The form of the answer
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Also write a PNG picture for each row into this folder: the thumbnail, the file in its place, and their difference
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
 pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
@@ -33,17 +39,23 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let pipeline = pipeline_over(&Config::load(data)?, catalogue)?;
     let mut sheet = Sheet::new(&[
         "file", "kind", "width", "height", "sha256", "record", "verdict", "grade", "rank", "method", "distance",
-        "residual", "margin", "reason",
+        "residual", "margin", "reason", "picture",
     ]);
-    sheet.hide_in_table(&["sha256"]);
+    sheet.hide_in_table(if args.out.is_some() { &["sha256"] } else { &["sha256", "picture"] });
     let mut unread = 0;
     for path in &args.files {
         let name = path.as_os_str().as_encoded_bytes();
-        let explained = File::open(path)
-            .with_context(|| format!("cannot open `{}`", path.display()))
-            .and_then(|file| Ok(explain(&pipeline, customer, name, &file)?));
+        let explained =
+            File::open(path).with_context(|| format!("cannot open `{}`", path.display())).and_then(|file| {
+                let explanation = explain(&pipeline, customer, name, &file)?;
+                let drawn = match &args.out {
+                    Some(folder) => draw(&pipeline, customer, path, &file, &explanation, folder)?,
+                    None => BTreeMap::new(),
+                };
+                Ok((explanation, drawn))
+            });
         match explained {
-            Ok(explanation) => sheet.rows.extend(rows(name, &explanation)),
+            Ok((explanation, drawn)) => sheet.rows.extend(rows(name, &explanation, &drawn)),
             Err(error) => {
                 unread += 1;
                 eprintln!("{error:#}");
@@ -55,7 +67,44 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn rows(name: &[u8], explanation: &Explanation) -> Vec<Vec<Cell>> {
+/// Writes the pictures of one file; where each lies.
+fn draw(
+    pipeline: &Pipeline,
+    customer: CustomerId,
+    path: &Path,
+    file: &File,
+    explanation: &Explanation,
+    folder: &Path,
+) -> anyhow::Result<BTreeMap<RecordId, PathBuf>> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    let mut drawn = BTreeMap::new();
+    for (record, pixels) in pictures(pipeline, customer, file, &explanation.decisions)? {
+        let name = explanation.names.get(&record).map_or("", String::as_str);
+        // Two names can become one; the row's number keeps them apart.
+        let row = explanation.decisions.iter().take_while(|decision| decision.record != record).count() + 1;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        let to = folder.join(format!("{}-{row}-{}.png", plain(&stem), plain(name)));
+        std::fs::write(&to, png_of(&pixels)?).with_context(|| format!("cannot write `{}`", to.display()))?;
+        drawn.insert(record, to);
+    }
+    Ok(drawn)
+}
+
+/// A name of which nothing is left that means something in a path.
+fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
+}
+
+fn png_of(pixels: &Pixels) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, pixels.width, pixels.height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(&pixels.rgb)?;
+    Ok(bytes)
+}
+
+fn rows(name: &[u8], explanation: &Explanation, drawn: &BTreeMap<RecordId, PathBuf>) -> Vec<Vec<Cell>> {
     let file = || -> Vec<Cell> {
         let (width, height) = explanation.size.unzip();
         vec![
@@ -71,7 +120,7 @@ fn rows(name: &[u8], explanation: &Explanation) -> Vec<Vec<Cell>> {
         let mut row = file();
         row.extend([Cell::Nothing, "none".into()]);
         row.extend(std::iter::repeat_n(Cell::Nothing, 6));
-        row.push(reason.into());
+        row.extend([reason.into(), Cell::Nothing]);
         return vec![row];
     }
     let row = |decision: &crate::matcher::verdict::Decision| {
@@ -86,6 +135,7 @@ fn rows(name: &[u8], explanation: &Explanation) -> Vec<Vec<Cell>> {
             decision.residual.map(f64::from).into(),
             decision.margin.map(f64::from).into(),
             decision.reason.as_str().into(),
+            drawn.get(&decision.record).map(|path| path.display().to_string()).into(),
         ]);
         row
     };

@@ -36,7 +36,7 @@ pub(crate) use orient::upright;
 pub use unreadable::Unreadable;
 
 /// A picture in memory: 8-bit sRGB, rows from the top, oriented as a person should see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pixels {
     /// Columns.
     pub width: u32,

@@ -6,6 +6,7 @@ use super::geometry::turn;
 use super::plane::Plane;
 use super::quantise::round_trip;
 use super::verify::{Coding, Residual, Thumbnail, Trial};
+use crate::decode::Pixels;
 use crate::fingerprint::resample::{Kernel, resample};
 
 /// BT.601 luma weights, as in JPEG.
@@ -91,6 +92,26 @@ pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial, shaped: &Shaped) -> 
         rendering: trial.variant.rendering,
     };
     (colour.rms, residual)
+}
+
+/// What was compared, side by side: the thumbnail, the prediction, and their difference around grey.
+pub(super) fn picture(thumbnail: &Thumbnail, trial: &Trial, shaped: &Shaped) -> Pixels {
+    const STRONGER: f32 = 8.0;
+    let target = target(thumbnail, trial);
+    let prediction = fit(&target, shaped).prediction;
+    let (_, _, width, height) = trial.placement.target;
+    let mut rgb = Vec::with_capacity(width * height * 9);
+    for y in 0..height {
+        let places = y * width..(y + 1) * width;
+        let mut panel = |level: &dyn Fn(usize, usize) -> f32| {
+            let levels = places.clone().flat_map(|at| (0..3).map(move |channel| (channel, at)));
+            rgb.extend(levels.map(|(channel, at)| (level(channel, at) + 0.5).clamp(0.0, 255.0) as u8));
+        };
+        panel(&|channel, at| target[channel].values[at]);
+        panel(&|channel, at| prediction[channel].values[at]);
+        panel(&|channel, at| 127.5 + STRONGER * (target[channel].values[at] - prediction[channel].values[at]));
+    }
+    Pixels { width: 3 * width as u32, height: height as u32, rgb, alpha: None }
 }
 
 /// The compared part of the thumbnail.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::geometry::{Frame, Placement, placements, turn, turned_size};
 use super::plane::Plane;
-use super::residual::{LUMA, Shaped, measure, shape};
+use super::residual::{LUMA, Shaped, measure, picture, shape};
 use crate::decode::{JpegTables, Pixels, jpeg_tables};
 use crate::fingerprint::resample::{Kernel, resample};
 use crate::fingerprint::{flatten_thumbnail, flatten_upload};
@@ -219,25 +219,37 @@ impl<'master> Verifier<'master> {
     ///
     /// A pair that does not even resemble is not measured: its residual is [`UNLIKE_Z`].
     pub fn residual(&self, thumbnail: &Thumbnail) -> Option<Residual> {
-        let mut trials = trials(thumbnail, self.master);
-        trials.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+        let trials = ranked(thumbnail, self.master);
         let likeliest = trials.first()?;
         if likeliest.likeness < UNLIKE {
             return Some(unlike(likeliest));
         }
-        let worth = likeliest.likeness - LIKELIER_BY;
-        let mut best: Option<(f32, Residual)> = None;
+        self.best(thumbnail, &trials).map(|(_, residual)| residual)
+    }
+
+    /// The compared part of a thumbnail, the upload in its place, and their difference around grey, eight times as strong:
+    /// side by side, for a person to look at. Nothing where either has no pixels.
+    pub fn picture(&self, thumbnail: &Thumbnail) -> Option<Pixels> {
+        let trials = ranked(thumbnail, self.master);
+        let (trial, _) = self.best(thumbnail, &trials)?;
+        Some(picture(thumbnail, trial, &*self.shaped(trial)?))
+    }
+
+    /// The geometry with the least error of those that are worth measuring.
+    fn best<'t>(&self, thumbnail: &Thumbnail, trials: &'t [Trial<'master>]) -> Option<(&'t Trial<'master>, Residual)> {
+        let worth = trials.first()?.likeness - LIKELIER_BY;
+        let mut best: Option<(f32, &Trial, Residual)> = None;
         for trial in trials.iter().take(TRIALS_MEASURED).take_while(|trial| trial.likeness >= worth) {
             let Some(shaped) = self.shaped(trial) else { continue };
-            let measured = measure(thumbnail, trial, &shaped);
-            if best.is_none_or(|(error, _)| measured.0 < error) {
-                best = Some(measured);
+            let (error, residual) = measure(thumbnail, trial, &shaped);
+            if best.is_none_or(|(least, ..)| error < least) {
+                best = Some((error, trial, residual));
             }
-            if best.is_some_and(|(_, best)| best.z_colour < SETTLED_Z) {
+            if best.is_some_and(|(_, _, best)| best.z_colour < SETTLED_Z) {
                 break;
             }
         }
-        best.map(|(_, residual)| residual)
+        best.map(|(_, trial, residual)| (trial, residual))
     }
 
     fn shaped(&self, trial: &Trial) -> Option<Rc<Shaped>> {
@@ -275,6 +287,13 @@ fn unlike(trial: &Trial) -> Residual {
         turn: trial.turn,
         rendering: trial.variant.rendering,
     }
+}
+
+/// Every plausible geometry, likeliest first.
+fn ranked<'a>(thumbnail: &Thumbnail, master: &'a Master) -> Vec<Trial<'a>> {
+    let mut trials = trials(thumbnail, master);
+    trials.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+    trials
 }
 
 /// Every plausible geometry with its likeness.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 
+use crate::decode::{Pixels, Unreadable};
 use crate::domain::{CustomerId, Digest, ImageId, RecordId};
 use crate::matcher::facts::ImageFacts;
 use crate::matcher::verdict::{Decision, decide};
@@ -29,6 +30,32 @@ pub struct Explanation {
     pub decisions: Vec<Decision>,
     /// The records' names, as the shop spells them.
     pub names: BTreeMap<RecordId, String>,
+}
+
+/// For each record that a decision names and whose thumbnail can be compared: thumbnail, file and difference side by side.
+///
+/// # Errors
+/// When the catalogue or the children fail, or `file` cannot be read.
+pub fn pictures(
+    pipeline: &Pipeline,
+    customer: CustomerId,
+    file: &File,
+    decisions: &[Decision],
+) -> Result<BTreeMap<RecordId, Pixels>, Error> {
+    let book = pipeline.books.of(&pipeline.catalogue, customer)?;
+    let mut pictures = BTreeMap::new();
+    for record in decisions.iter().map(|decision| decision.record) {
+        let Some(&digest) = book.thumbnails(record).first() else { continue };
+        let Some(thumbnail) = pipeline.catalogue.read(|tx| tx.thumbnail_file(digest))? else { continue };
+        let again = file.try_clone().map_err(|error| Error::Children(Unreadable::Unavailable(error.to_string())))?;
+        match pipeline.children.picture(again, thumbnail) {
+            Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+            // The decision's reason says already that the pixels could not be compared.
+            Err(_) | Ok(None) => {}
+            Ok(Some(pixels)) => drop(pictures.insert(record, pixels)),
+        }
+    }
+    Ok(pictures)
 }
 
 /// Explains what `file`, uploaded by `customer` under `path`, would match.

@@ -149,6 +149,26 @@ fn match_explains_and_changes_nothing() {
 }
 
 #[test]
+fn match_shows_thumbnail_file_and_difference() {
+    let shop = shop();
+    let (file, folder) = (fixture("derived/tulips-shrink-50.jpg"), shop.scratch().join("seen"));
+    let arguments = ["match", file.to_str().unwrap(), "--customer", "anna", "--format", "json", "--out"];
+    let json = shop.ok([&arguments[..], &[folder.to_str().unwrap()]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let row = json.as_array().unwrap().iter().find(|row| row["record"] == "R-2").unwrap();
+    let bytes = std::fs::read(row["picture"].as_str().unwrap()).unwrap();
+    let limits = reunite::decode::Limits::default();
+    let thumbnail = std::fs::read(fixture("originals/tulips.jpg")).unwrap();
+    let (drawn, shown) = (
+        reunite::decode::read_header(&bytes, &limits).unwrap(),
+        reunite::decode::read_header(&thumbnail, &limits).unwrap(),
+    );
+    // Three panels of the thumbnail's size beside each other, whatever that size is.
+    let proportions = |width: u32, height: u32| f64::from(width) / f64::from(height);
+    assert!((proportions(drawn.width, drawn.height) / 3.0 - proportions(shown.width, shown.height)).abs() < 0.05);
+}
+
+#[test]
 fn the_views_speak_to_other_programs() {
     let shop = shop();
     let path = shop.data().join("catalogue.sqlite");

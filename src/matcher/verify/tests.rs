@@ -187,3 +187,24 @@ fn what_is_remembered_of_an_upload_changes_no_residual() {
         }
     }
 }
+
+#[test]
+fn a_picture_shows_where_the_difference_is() {
+    let upload = picture(160, 120);
+    let mut shown = reduced(upload.clone(), 80);
+    for y in 20..30 {
+        shown.rgb[(y * 80 + 40) * 3..(y * 80 + 50) * 3].fill(255);
+    }
+    let master = Master::new(std::slice::from_ref(&upload), (160, 120));
+    let drawn = Verifier::new(&master).picture(&Thumbnail::new(&shown, Coding::Other)).unwrap();
+    assert_eq!((drawn.width, drawn.height), (240, 60));
+    let luma = |panel: usize, x: usize, y: usize| u32::from(drawn.rgb[(y * 240 + panel * 80 + x) * 3 + 1]);
+    assert_eq!(luma(0, 45, 25), 255, "the thumbnail as it is");
+    let strength = |x: usize, y: usize| luma(2, x, y).abs_diff(127);
+    let mean = |columns: std::ops::Range<usize>| {
+        let all: Vec<u32> =
+            (20..30).flat_map(|y| columns.clone().map(move |x| (x, y))).map(|(x, y)| strength(x, y)).collect();
+        all.iter().sum::<u32>() / all.len() as u32
+    };
+    assert!(mean(40..50) > 4 * mean(0..30).max(1), "{} there, {} elsewhere", mean(40..50), mean(0..30));
+}
