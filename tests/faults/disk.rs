@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use crate::setting::{all_of_them, count, need_strace, shop_of, with_faults};
-use crate::support::{Server, sha256};
+use crate::setting::{
+    all_of_them, check_whole, count, need_strace, receive, shop_of, trace_of, with_faults, with_faults_on,
+};
+use crate::support::{Server, fixture, sha256};
 
 /// Sends files one after the other, each over its own connection, and prints which were acknowledged.
 const SEND: &str = r#"
@@ -93,4 +95,33 @@ fn after_a_fault_the_server_goes_on() {
     let (acknowledged, others) = send_into("fsync,fdatasync:error=EIO:when=6");
     println!("{acknowledged} acknowledged; {others:?}");
     assert!((7..10).contains(&acknowledged), "{others:?}");
+}
+
+/// The name of a moved file may not be on disk while its folder could not be synced: finding the file in its place later is
+/// not enough.
+#[test]
+fn a_folder_that_could_not_be_synced_is_synced_before_its_file_counts_as_kept() {
+    need_strace();
+    for store in ["blobs", "originals"] {
+        let shop = shop_of(&["harbour.jpg"]);
+        receive(&shop, &[("originals/harbour.jpg", "a/harbour.jpg")]);
+        let customer = count(&shop, "SELECT id FROM customers");
+        let digest = sha256(&fixture("originals/harbour.jpg"));
+        let folder = match store {
+            "blobs" => shop.data().join(format!("blobs/{customer}/{}", &digest[..2])),
+            _ => shop.data().join("originals/anna"),
+        };
+        let fault = ["fsync:error=EIO:when=1".to_owned()];
+        let any = "127.0.0.1:0";
+        let serve = ["serve", "--ftp", any, "--sftp", any, "--web", any];
+        let server = Server::try_start(with_faults_on(&shop, &fault, Some(&folder), &serve)).unwrap();
+        shop.ok(["wait", "--timeout", "2m"]);
+        server.stop();
+        check_whole(&shop);
+        let trace = std::fs::read_to_string(trace_of(&shop)).unwrap();
+        let synced: Vec<bool> =
+            trace.lines().filter(|line| line.contains("fsync(")).map(|line| line.ends_with("= 0")).collect();
+        assert!(synced.len() > 1 && !synced[0], "{store}: no sync of {} failed:\n{trace}", folder.display());
+        assert_eq!(synced.last(), Some(&true), "{store}: {trace}");
+    }
 }

@@ -139,9 +139,10 @@ pub fn with_faults(shop: &Shop, inject: &[String], arguments: &[&str]) -> Comman
     with_faults_on(shop, inject, None, arguments)
 }
 
-/// The same, where only calls on `file` fail, if it is given, and no others are counted.
+/// The same, where only calls on `file` fail, if it is given, and no others are counted; [`trace_of`] then has them.
 pub fn with_faults_on(shop: &Shop, inject: &[String], file: Option<&Path>, arguments: &[&str]) -> Command {
-    let mut words = vec!["-D".to_owned(), "-f".into(), "-qq".into(), "-o".into(), "/dev/null".into()];
+    let trace = if file.is_some() { trace_of(shop) } else { "/dev/null".into() };
+    let mut words = vec!["-D".to_owned(), "-f".into(), "-qq".into(), "-o".into(), trace.display().to_string()];
     // Nothing is to be traced but what is to fail: each stop costs time.
     let calls: BTreeSet<&str> = inject.iter().map(|fault| fault.split(':').next().unwrap()).collect();
     words.push(format!("--trace={}", calls.into_iter().collect::<Vec<_>>().join(",")));
@@ -158,6 +159,11 @@ pub fn with_faults_on(shop: &Shop, inject: &[String], file: Option<&Path>, argum
     }
     command.env("NO_COLOR", "1");
     command
+}
+
+/// Where the calls on a single file are written down, a line each.
+pub fn trace_of(shop: &Shop) -> PathBuf {
+    shop.scratch().join("trace")
 }
 
 /// Fails where strace is not to be had or may not trace.
