@@ -56,6 +56,8 @@ const UNCOMPRESSED_Z_MAX: f32 = 2.5;
 const BYTES_ALONE_Z_MAX: f32 = 3.0;
 /// Tier 2 where length, size and an informative name agree: a correlation above this does.
 const BYTES_NAMED_LIKENESS: f32 = 0.8;
+/// Tier 2: a thumbnail with less contrast than this, in levels, agrees with nothing.
+const BYTES_DETAIL_MIN: f32 = 8.0;
 /// Tier 2: another file that fits the record this well is a rival.
 const RIVAL_Z_MAX: f32 = 6.0;
 /// Tier 2: a rival is dismissed when the candidate fits better by this factor.
@@ -222,12 +224,14 @@ fn proven_by_bytes(pair: &Pair) -> bool {
     let contradicted = digest_differs || name_differs;
     let claims = bytes && (size || !size_known) && !contradicted && !pair.image.truncated;
     let named = pair.agreement.name_informs;
+    // Where the pixels have to speak, there must be something to see.
+    let close = |z_max: f32| residual.z() <= z_max && residual.detail >= BYTES_DETAIL_MIN;
     let agrees = match pair.image.storage {
-        Storage::Uncompressed => residual.z() <= UNCOMPRESSED_Z_MAX,
+        Storage::Uncompressed => close(UNCOMPRESSED_Z_MAX),
         _ if size && named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_NAMED_LIKENESS,
-        _ if !named && pair.image.bytes < BYTES_TELL_MIN => residual.z() <= BYTES_ALONE_Z_MAX,
+        _ if !named && pair.image.bytes < BYTES_TELL_MIN => close(BYTES_ALONE_Z_MAX),
         _ if size || named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS,
-        _ => residual.z() <= BYTES_ALONE_Z_MAX,
+        _ => close(BYTES_ALONE_Z_MAX),
     };
     claims && agrees
 }
@@ -338,7 +342,16 @@ fn worth_a_look(pair: &Pair) -> bool {
         return true;
     }
     let Some(residual) = &pair.residual else { return pair.agreement.name_informs };
-    resembles(residual) || (pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS)
+    let named = pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS;
+    // A copy of transparent art may lie on another ground than the thumbnail, and nothing of it is alike.
+    let transparent = pair.record.filename.as_deref().is_some_and(may_be_transparent);
+    resembles(residual) || named || (transparent && pair.agreement.name && pair.agreement.size)
+}
+
+/// True for the name of a picture that may be transparent, by its ending.
+fn may_be_transparent(name: &str) -> bool {
+    let ending = name.rsplit('.').next().unwrap_or_default();
+    ["png", "gif", "webp", "tif", "tiff", "psd", "svg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
 }
 
 /// True when the pixels alone are worth a closer look.

@@ -92,6 +92,10 @@ const SETTLED_Z: f32 = 3.0;
 const LIKELIER_BY: f32 = 0.15;
 /// A pair whose likeliest geometry correlates less than this is not measured.
 const UNLIKE: f32 = 0.6;
+/// A part whose means deviate by less than this, in levels, has no structure.
+const FLAT: f32 = 4.0;
+/// Parts without structure whose levels lie this far apart are unlike, in levels.
+const FLAT_APART: f32 = 20.0;
 /// The residual of a pair that does not even resemble.
 pub const UNLIKE_Z: f32 = 99.0;
 
@@ -305,9 +309,11 @@ fn trials<'a>(thumbnail: &Thumbnail, master: &'a Master) -> Vec<Trial<'a>> {
             let Some(shown) = grid(&thumbnail.sketch, target_share(&placement, thumbnail)) else { continue };
             for variant in &master.variants {
                 let Some(upright) = grid(&variant.sketch, source_share(&placement, size, odd)) else { continue };
+                let flat = flat_likeness(&upright, &shown);
                 for turn_by in [odd, odd + 2, odd + 4, odd + 6] {
-                    let turned = turn(&upright, (GRID, GRID), 1, turn_by);
-                    let likeness = turned.iter().zip(&shown).map(|(a, b)| a * b).sum();
+                    let turned = turn(&upright.cells, (GRID, GRID), 1, turn_by);
+                    let correlation: f32 = turned.iter().zip(&shown.cells).map(|(a, b)| a * b).sum();
+                    let likeness = correlation.max(flat);
                     out.push(Trial { variant, placement, size, turn: turn_by, likeness });
                 }
             }
@@ -331,9 +337,25 @@ fn source_share(placement: &Placement, (width, height): (u32, u32), turn_by: u8)
     if turn_by % 2 == 1 { [top, left, h, w] } else { [left, top, w, h] }
 }
 
-/// A part of a sketch as a grid of means, centred and scaled so that the product of two is their correlation, damped
-/// where there is little to compare.
-fn grid(sketch: &Plane, [left, top, width, height]: [f64; 4]) -> Option<Vec<f32>> {
+/// A part of a sketch as a grid of means.
+struct Grid {
+    /// Centred and scaled so that the product of two is their correlation, damped where there is little to compare.
+    cells: Vec<f32>,
+    mean: f32,
+    /// Standard deviation, in levels.
+    deviation: f32,
+}
+
+/// How alike two parts are that have no structure, which correlation cannot tell: dark art on a transparent ground that
+/// was laid on black. 1 for equal levels, 0 from [`FLAT_APART`] on, and for parts with structure.
+fn flat_likeness(a: &Grid, b: &Grid) -> f32 {
+    if a.deviation.max(b.deviation) > FLAT {
+        return 0.0;
+    }
+    (1.0 - (a.mean - b.mean).abs() / FLAT_APART).max(0.0)
+}
+
+fn grid(sketch: &Plane, [left, top, width, height]: [f64; 4]) -> Option<Grid> {
     let (w, h) = (sketch.width as f64, sketch.height as f64);
     let columns = spans(left * w, width * w, sketch.width)?;
     let rows = spans(top * h, height * h, sketch.height)?;
@@ -347,9 +369,9 @@ fn grid(sketch: &Plane, [left, top, width, height]: [f64; 4]) -> Option<Vec<f32>
     }
     let mean = out.iter().sum::<f32>() / out.len() as f32;
     out.iter_mut().for_each(|v| *v -= mean);
-    let norm = out.iter().map(|v| v * v).sum::<f32>().sqrt() + 8.0;
-    out.iter_mut().for_each(|v| *v /= norm);
-    Some(out)
+    let norm = out.iter().map(|v| v * v).sum::<f32>().sqrt();
+    out.iter_mut().for_each(|v| *v /= norm + 8.0);
+    Some(Grid { cells: out, mean, deviation: norm / GRID as f32 })
 }
 
 /// For each of the grid's cells along one axis the samples it covers and their shares of its mean.

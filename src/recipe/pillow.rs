@@ -241,23 +241,15 @@ pub fn cut<T: Copy>(from: &Grid<T>, (left, top): (usize, usize), (width, height)
 /// `ImageFilter.UnsharpMask(radius, percent, threshold)`.
 pub fn unsharp(from: &Grid<u8>, radius: f32, percent: i32, threshold: i32) -> Grid<u8> {
     let mut blurred = from.clone();
-    let radius = gaussian_radius(radius, 3);
+    let mut blur = BoxBlur::new(gaussian_radius(radius, 3));
     let (width, height, channels) = (from.width, from.height, from.channels);
-    for _ in 0..3 {
-        for y in 0..height {
-            for channel in 0..channels {
-                let at = |x: usize| (y * width + x) * channels + channel;
-                let line: Vec<u8> = (0..width).map(|x| blurred.values[at(x)]).collect();
-                box_blur(&line, radius).into_iter().enumerate().for_each(|(x, level)| blurred.values[at(x)] = level);
-            }
+    for y in 0..height {
+        for channel in 0..channels {
+            blur.thrice(&mut blurred.values, y * width * channels + channel, channels, width);
         }
     }
-    for _ in 0..3 {
-        for x in 0..width * channels {
-            let line: Vec<u8> = (0..height).map(|y| blurred.values[y * width * channels + x]).collect();
-            let line = box_blur(&line, radius);
-            line.into_iter().enumerate().for_each(|(y, level)| blurred.values[y * width * channels + x] = level);
-        }
+    for x in 0..width * channels {
+        blur.thrice(&mut blurred.values, x, width * channels, height);
     }
     let sharpened = from.values.iter().zip(&blurred.values).map(|(&level, &soft)| {
         let difference = i32::from(level) - i32::from(soft);
@@ -278,17 +270,52 @@ fn gaussian_radius(radius: f32, passes: i32) -> f32 {
     whole + part / (6.0 * (variance - (whole + 1.0) * (whole + 1.0)))
 }
 
-fn box_blur(line: &[u8], radius: f32) -> Vec<u8> {
-    let whole = radius as i64;
-    let inner = ((1u32 << 24) as f32 / (radius * 2.0 + 1.0)) as u32;
-    let edge = ((1u32 << 24) - (whole as u32 * 2 + 1) * inner) / 2;
-    let last = line.len() as i64 - 1;
-    let at = |x: i64| u32::from(line[x.clamp(0, last) as usize]);
-    (0..=last)
-        .map(|x| {
-            let sum: u32 = (x - whole..=x + whole).map(at).sum();
-            let far = at(x - whole - 1) + at(x + whole + 1);
-            ((sum * inner + far * edge + (1 << 23)) >> 24) as u8
-        })
-        .collect()
+/// A box filter with a fraction of a sample at each end.
+struct BoxBlur {
+    /// Whole samples to each side of the middle one.
+    whole: usize,
+    /// The weight of a whole sample and of those at the ends, in 2^-24.
+    inner: u32,
+    edge: u32,
+    /// The line in progress, with its end samples repeated as far as the box reaches.
+    line: Vec<u32>,
+}
+
+impl BoxBlur {
+    fn new(radius: f32) -> Self {
+        let whole = radius as u32;
+        let inner = ((1u32 << 24) as f32 / (radius * 2.0 + 1.0)) as u32;
+        let edge = ((1u32 << 24) - (whole * 2 + 1) * inner) / 2;
+        BoxBlur { whole: whole as usize, inner, edge, line: Vec::new() }
+    }
+
+    /// Three times over `length` values, `step` apart from `first` on.
+    fn thrice(&mut self, values: &mut [u8], first: usize, step: usize, length: usize) {
+        let reach = self.whole + 1;
+        self.line.clear();
+        self.line.resize(length + 2 * reach, 0);
+        let middle = reach..reach + length;
+        let places = (0..length).map(|at| first + at * step);
+        self.line[middle.clone()].iter_mut().zip(places.clone()).for_each(|(to, at)| *to = u32::from(values[at]));
+        for _ in 0..3 {
+            let (start, end) = (self.line[reach], self.line[reach + length - 1]);
+            self.line[..reach].fill(start);
+            self.line[reach + length..].fill(end);
+            let mut sum: u32 = self.line[1..2 * self.whole + 1].iter().sum();
+            // A value is overwritten when the box does not need it any more: it is kept here for so long.
+            let mut behind = self.line[0];
+            for x in 0..length {
+                let ahead = self.line[x + 2 * self.whole + 1];
+                sum += ahead;
+                let far = behind + self.line[x + 2 * self.whole + 2];
+                let level = (sum * self.inner + far * self.edge + (1 << 23)) >> 24;
+                behind = self.line[x + 1];
+                sum -= behind;
+                // Written where nothing is read from again in this pass.
+                self.line[x] = level;
+            }
+            self.line.copy_within(..length, reach);
+        }
+        places.zip(&self.line[middle]).for_each(|(at, &level)| values[at] = level as u8);
+    }
 }

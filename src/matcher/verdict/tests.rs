@@ -131,6 +131,26 @@ fn the_length_of_a_short_file_proves_little() {
     let mut likely = short(20.0);
     first(&mut likely).zncc = 0.97;
     assert_eq!(attached(&likely), [], "likeness is not proof");
+    let mut flat = short(0.1);
+    first(&mut flat).detail = 1.0;
+    assert_eq!(attached(&flat), [], "two pictures of nothing always agree");
+}
+
+#[test]
+fn a_copy_of_transparent_art_on_another_ground_is_shown() {
+    let recorded_as = |name: &str| {
+        let mut facts = whole();
+        facts.records[0].filename = Some(name.into());
+        (facts.images[0].bytes, facts.images[0].paths) = (777, vec![b"logo.jpg".to_vec()]);
+        first(&mut facts).z_colour = 99.0;
+        first(&mut facts).zncc = -0.5;
+        facts
+    };
+    assert_eq!(for_review(&recorded_as("logo.PNG")), [1]);
+    assert!(for_review(&recorded_as("logo.jpg")).is_empty(), "what was never transparent is another picture");
+    let mut smaller = recorded_as("logo.png");
+    smaller.images[0].size = Some((400, 300));
+    assert!(for_review(&smaller).is_empty(), "a name that anything may have is not enough");
 }
 
 #[test]

@@ -208,3 +208,20 @@ fn a_picture_shows_where_the_difference_is() {
     };
     assert!(mean(40..50) > 4 * mean(0..30).max(1), "{} there, {} elsewhere", mean(40..50), mean(0..30));
 }
+
+#[test]
+fn art_that_vanished_on_its_ground_still_agrees() {
+    // Black art on a transparent ground, laid on black by the shop: nothing is left to see.
+    let art = |x: u32, y: u32| x.abs_diff(80) + y.abs_diff(60) < 40;
+    let places = (0..120).flat_map(|y| (0..160).map(move |x| (x, y)));
+    let alpha: Vec<u8> = places.map(|(x, y)| if art(x, y) { 255 } else { 0 }).collect();
+    let upload = Pixels { width: 160, height: 120, rgb: vec![0; 160 * 120 * 3], alpha: Some(alpha) };
+    let master = Master::new(std::slice::from_ref(&upload), (160, 120));
+    let plain = |level: u8| {
+        let pixels = Pixels { width: 80, height: 60, rgb: vec![level; 80 * 60 * 3], alpha: None };
+        Verifier::new(&master).residual(&Thumbnail::new(&pixels, Coding::Other)).unwrap()
+    };
+    let black = plain(0);
+    assert!(black.z() < 1.0 && black.detail < 1.0, "{black:?}");
+    assert_eq!(plain(128).z(), UNLIKE_Z, "another level is another picture");
+}
