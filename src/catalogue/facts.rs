@@ -78,7 +78,7 @@ fn image_facts(row: &super::Row<'_>) -> Result<ImageFacts, Error> {
 }
 
 /// A candidate as it was measured. Evidence that cannot be read counts as none, so that it proves nothing.
-fn candidate_facts(row: super::Row<'_>) -> Result<CandidateFacts, Error> {
+pub(super) fn candidate_facts(row: super::Row<'_>) -> Result<CandidateFacts, Error> {
     let (image, record) = (ImageId(row.get(0)?), RecordId(row.get(1)?));
     let measured = serde_json::from_str::<Vec<Measured>>(&row.get::<String>(3)?).unwrap_or_else(|error| {
         tracing::error!(%image, %record, "the evidence of this candidate cannot be read and counts as none: {error}");

@@ -20,9 +20,18 @@ pub struct CertainPair {
     pub original: Digest,
     /// The thumbnail's file.
     pub thumbnail: Digest,
-    /// What made it certain: `digest`, `bytes`, `person` or `name`.
+    /// What made it certain: `digest`, `bytes`, `person` or `name`; or [`LIKELY`].
     pub method: String,
 }
+
+/// What is said of a pair that nothing but its pixels speaks for; see [`Tx::likely_pairs`].
+pub const LIKELY: &str = "likely";
+/// A likely pair fits at least this well, as a residual...
+const LIKELY_Z_MAX: f32 = 2.5;
+/// ...no other picture fits the thumbnail better than this...
+const LIKELY_RIVAL_Z_MIN: f32 = 6.0;
+/// ...and there is so much to see on it, in levels of contrast.
+const LIKELY_DETAIL_MIN: f32 = 20.0;
 
 /// What was learned of one partition.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +50,11 @@ pub struct PartitionRecipes {
 pub(super) fn partition_text(partition: &Partition) -> String {
     // Plain numbers and names always have a text.
     serde_json::to_string(partition).unwrap_or_default()
+}
+
+fn partition_of(text: &str) -> Result<Partition, Error> {
+    serde_json::from_str(text)
+        .map_err(|error| Error::Damaged(format!("a thumbnail's partition cannot be read: {error}")))
 }
 
 impl Tx<'_> {
@@ -83,9 +97,74 @@ impl Tx<'_> {
         )?;
         let mut pairs: BTreeMap<Partition, Vec<CertainPair>> = BTreeMap::new();
         for (text, pair) in rows {
-            let partition = serde_json::from_str(&text)
-                .map_err(|error| Error::Damaged(format!("a thumbnail's partition cannot be read: {error}")))?;
-            pairs.entry(partition).or_default().push(pair);
+            pairs.entry(partition_of(&text)?).or_default().push(pair);
+        }
+        Ok(pairs)
+    }
+
+    /// The pairs of which the pixels leave little doubt, by the partition of their thumbnail: a thumbnail with plenty to see
+    /// on it, an upload that fits it, and no other that comes near. They prove nothing by themselves; a recipe that explains
+    /// many of them to the rounding does. What was decided about them plays no part.
+    ///
+    /// # Errors
+    /// When the catalogue fails or holds what this program cannot read.
+    pub fn likely_pairs(&self) -> Result<BTreeMap<Partition, Vec<CertainPair>>, Error> {
+        #[derive(Clone, Copy)]
+        struct Best {
+            z: f32,
+            second_z: f32,
+            detail: f32,
+            customer: CustomerId,
+            original: Digest,
+        }
+        let rows = self.rows(
+            "SELECT c.image, c.record, c.distance, c.evidence, c.customer, b.digest FROM candidates c \
+             JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob WHERE i.truncated = 0",
+            [],
+            |row| {
+                let (customer, original) = (CustomerId(row.get(4)?), Digest(row.get(5)?));
+                Ok((customer, original, super::facts::candidate_facts(row)?))
+            },
+        )?;
+        let mut best: BTreeMap<(RecordId, Digest), Best> = BTreeMap::new();
+        for (customer, original, candidate) in rows {
+            for measured in candidate.measured {
+                let Some(residual) = measured.residual else { continue };
+                let new =
+                    Best { z: residual.z(), second_z: f32::INFINITY, detail: residual.detail, customer, original };
+                let known = best.entry((candidate.record, measured.thumbnail));
+                known
+                    .and_modify(|known| {
+                        // Of equals the smaller digest, so that the order of rows does not matter.
+                        if (new.z, new.original) < (known.z, known.original) {
+                            known.second_z = known.z;
+                            (known.z, known.detail, known.original) = (new.z, new.detail, new.original);
+                        } else {
+                            known.second_z = known.second_z.min(new.z);
+                        }
+                    })
+                    .or_insert(new);
+            }
+        }
+        let partitions = self.rows(
+            "SELECT DISTINCT digest, partition FROM thumbnails WHERE digest IS NOT NULL AND partition IS NOT NULL",
+            [],
+            |row| Ok((Digest(row.get(0)?), row.get::<String>(1)?)),
+        )?;
+        let partitions: BTreeMap<Digest, String> = partitions.into_iter().collect();
+        let mut pairs: BTreeMap<Partition, Vec<CertainPair>> = BTreeMap::new();
+        for ((_, thumbnail), best) in best {
+            let likely =
+                best.z <= LIKELY_Z_MAX && best.second_z >= LIKELY_RIVAL_Z_MIN && best.detail >= LIKELY_DETAIL_MIN;
+            if let Some(text) = partitions.get(&thumbnail).filter(|_| likely) {
+                let Best { customer, original, .. } = best;
+                pairs.entry(partition_of(text)?).or_default().push(CertainPair {
+                    customer,
+                    original,
+                    thumbnail,
+                    method: LIKELY.to_owned(),
+                });
+            }
         }
         Ok(pairs)
     }

@@ -1,4 +1,6 @@
-//! Learns how the shop made its thumbnails, from the pairs that are certain for other reasons.
+//! Learns how the shop made its thumbnails, from the pairs that are certain for other reasons; where these are too few, also
+//! from those of which the pixels leave little doubt. A wrong one among the latter only teaches nothing: no recipe explains
+//! it to the rounding.
 //!
 //! What is learned is a function of the set of certain pairs: they are taken in an order of their own, never in that of
 //! arrival, and looked at again whenever the set has changed and nothing else is to be done. Pairs that stand because
@@ -8,7 +10,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::catalogue::{self, CertainPair};
+use crate::catalogue::{self, CertainPair, LIKELY};
 use crate::domain::{CustomerId, Digest};
 use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn};
 
@@ -36,9 +38,10 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
         .catalogue
         .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.learning_due()?, tx.undecided(None)?)) })?;
     let Some(mark) = mark.filter(|_| undecided.only_recipes_are_left()) else { return Ok(false) };
-    let (pairs, known) =
-        pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> { Ok((tx.certain_pairs()?, tx.recipes()?)) })?;
-    for (partition, pairs) in pairs {
+    let (certain, likely, known) = pipeline
+        .catalogue
+        .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.certain_pairs()?, tx.likely_pairs()?, tx.recipes()?)) })?;
+    for (partition, pairs) in with_likely(certain, likely) {
         let chosen = chosen(pairs);
         let (digest, known) = (digest_of(&chosen), known.iter().find(|known| known.partition == partition));
         if known.is_some_and(|known| known.pairs == digest) || known.is_none() && chosen.len() < PAIRS_MIN {
@@ -55,6 +58,21 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// The certain pairs, and where they are too few to learn from, the likely ones as well.
+fn with_likely(
+    certain: BTreeMap<Partition, Vec<CertainPair>>,
+    likely: BTreeMap<Partition, Vec<CertainPair>>,
+) -> BTreeMap<Partition, Vec<CertainPair>> {
+    let mut all = certain;
+    for (partition, likely) in likely {
+        let pairs = all.entry(partition).or_default();
+        if pairs.len() < PAIRS_MIN {
+            pairs.extend(likely);
+        }
+    }
+    all
+}
+
 /// Where a pair stands among those to learn from: how sure it is, then by what it is.
 type Place = (usize, Digest);
 
@@ -62,7 +80,7 @@ type Place = (usize, Digest);
 fn chosen(pairs: Vec<CertainPair>) -> Vec<CertainPair> {
     let mut customers: BTreeMap<CustomerId, Vec<(Place, CertainPair)>> = BTreeMap::new();
     for pair in pairs {
-        let surest = ["digest", "bytes", "person", "name"].iter().position(|method| *method == pair.method);
+        let surest = ["digest", "bytes", "person", "name", LIKELY].iter().position(|method| *method == pair.method);
         let key = Digest::of(&[pair.thumbnail.0, pair.original.0].concat());
         customers.entry(pair.customer).or_default().push(((surest.unwrap_or(usize::MAX), key), pair));
     }
@@ -158,5 +176,16 @@ mod tests {
     fn one_picture_teaches_once() {
         let pairs = vec![pair(1, 1, "bytes"), pair(2, 1, "digest"), pair(1, 1, "name")];
         assert_eq!(chosen(pairs).len(), 1);
+    }
+
+    #[test]
+    fn likely_pairs_teach_only_where_certain_ones_are_too_few() {
+        let partition = |long_side_px| Partition { coding: crate::recipe::Coding::Lossless, long_side_px };
+        let of = |count: u8, method: &str| (0..count).map(|n| pair(1, n, method)).collect::<Vec<_>>();
+        let enough = PAIRS_MIN as u8;
+        let certain = BTreeMap::from([(partition(100), of(enough, "digest")), (partition(200), of(3, "digest"))]);
+        let likely = [100, 200, 300].map(|side| (partition(side), of(20, LIKELY))).into();
+        let counts: Vec<_> = with_likely(certain, likely).into_values().map(|pairs| pairs.len()).collect();
+        assert_eq!(counts, [usize::from(enough), 23, 20]);
     }
 }
