@@ -12,7 +12,9 @@
 //!
 //! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
 //!    coding cannot tell; no other content does, its name does not say another shot of the same camera, and the file
-//!    does not make, nor nearly make, another record's thumbnail, unless that record says that it lost the same original.
+//!    does not make, nor nearly make, another record's thumbnail, unless that record says that it lost the same original;
+//!    where that one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
+//!    original is certain.
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks. One record gets at most one attachment:
@@ -190,20 +192,8 @@ fn accepted(pairs: &[Pair]) -> Option<(usize, Method)> {
 fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
     let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
     let best = |all: Vec<usize>| all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]));
-
-    let digests: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].agreement.digest).collect();
-    if let Some(at) = best(digests) {
-        return Some((at, Method::Digest));
-    }
-    let claimants: Vec<usize> = open.iter().copied().filter(|&at| proven_by_bytes(&pairs[at])).collect();
-    let undisputed: Vec<usize> = claimants.iter().copied().filter(|&at| undisputed(pairs, at)).collect();
-    if !claimants.is_empty() {
-        // Two files cannot both be the recorded one.
-        let one_content = undisputed.windows(2).all(|two| pairs[two[0]].image.digest == pairs[two[1]].image.digest);
-        let named: Vec<usize> = undisputed.iter().copied().filter(|&at| pairs[at].agreement.name).collect();
-        let chosen = if one_content || named.len() != 1 { undisputed } else { named };
-        let settled = one_content || chosen.len() == 1;
-        return best(chosen).filter(|_| settled).map(|at| (at, Method::Bytes));
+    if let Recorded::Speaks(winner) = recorded(pairs, &open) {
+        return winner;
     }
     if let Some(at) = proven_by_recipe(pairs, &open) {
         return Some((at, Method::Recipe));
@@ -214,6 +204,44 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
         return best(open.iter().copied().filter(only).collect()).map(|at| (at, Method::Name));
     }
     best(open.into_iter().filter(|&at| proven_by_name(&pairs[at])).collect()).map(|at| (at, Method::Name))
+}
+
+/// What tiers 1 and 2 say.
+enum Recorded {
+    /// A digest or a length is some file's: this pair is proven by it, or, where files dispute it, none.
+    Speaks(Option<(usize, Method)>),
+    /// Nothing recorded is any file's.
+    IsSilent,
+}
+
+/// Tiers 1 and 2, over the pairs that no person answered.
+fn recorded(pairs: &[Pair], open: &[usize]) -> Recorded {
+    let best = |all: Vec<usize>| all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]));
+    let digests: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].agreement.digest).collect();
+    if let Some(at) = best(digests) {
+        return Recorded::Speaks(Some((at, Method::Digest)));
+    }
+    let claimants: Vec<usize> = open.iter().copied().filter(|&at| proven_by_bytes(&pairs[at])).collect();
+    if claimants.is_empty() {
+        return Recorded::IsSilent;
+    }
+    let undisputed: Vec<usize> = claimants.into_iter().filter(|&at| undisputed(pairs, at)).collect();
+    // Two files cannot both be the recorded one.
+    let one_content = undisputed.windows(2).all(|two| pairs[two[0]].image.digest == pairs[two[1]].image.digest);
+    let named: Vec<usize> = undisputed.iter().copied().filter(|&at| pairs[at].agreement.name).collect();
+    let chosen = if one_content || named.len() != 1 { undisputed } else { named };
+    let settled = one_content || chosen.len() == 1;
+    Recorded::Speaks(best(chosen).filter(|_| settled).map(|at| (at, Method::Bytes)))
+}
+
+/// The pair that stands whatever pixels and recipes say: a person's, or one that tiers 1 and 2 prove.
+fn certain(pairs: &[Pair]) -> Option<usize> {
+    let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
+    let by_record = || match recorded(pairs, &open) {
+        Recorded::Speaks(winner) => winner,
+        Recorded::IsSilent => None,
+    };
+    accepted(pairs).or_else(by_record).map(|(at, _)| at)
 }
 
 /// Tier 2, for one pair.

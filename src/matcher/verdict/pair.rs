@@ -6,6 +6,7 @@ use super::super::content::{ImageKey, groups};
 use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
 use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
 use super::super::verify::Residual;
+use super::{RIVAL_Z_MAX, certain};
 use crate::domain::{ImageId, RecordId};
 
 /// One pair with everything known about it.
@@ -20,8 +21,7 @@ pub(super) struct Pair<'a> {
     pub residual: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
-    /// The file makes, or nearly makes, a thumbnail of another record, too, of which nothing says that it lost the same
-    /// original.
+    /// Another record, of which nothing says that it lost the same original, may have lost this file, too.
     pub reproduces_another: bool,
     pub answer: Option<bool>,
 }
@@ -45,10 +45,6 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
     keys.sort_unstable();
     keys.dedup();
     let contents = contents(facts);
-    let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
-    for candidate in facts.candidates.iter().filter(|candidate| nearly_reproduces(candidate)) {
-        near.entry(candidate.image).or_default().extend(records.get(&candidate.record));
-    }
     let mut pairs: BTreeMap<RecordId, Vec<Pair>> = BTreeMap::new();
     for key in keys {
         let (Some(&image), Some(&record)) = (images.get(&key.0), records.get(&key.1)) else { continue };
@@ -61,13 +57,39 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
             reproduces: candidate.and_then(|candidate| reproduces(candidate)),
-            reproduces_another: near
-                .get(&key.0)
-                .is_some_and(|made| made.iter().any(|other| other.id != record.id && !lost_the_same(record, other))),
+            reproduces_another: false,
             answer: answers.get(&key).copied(),
         });
     }
+    mark_those_that_reproduce_another(&mut pairs, facts, &records);
     pairs
+}
+
+/// Finds the images that another record may have lost, too: those that nearly make its thumbnail, or resemble it where its
+/// recipe is not known and its own original is not certain.
+fn mark_those_that_reproduce_another(
+    pairs: &mut BTreeMap<RecordId, Vec<Pair>>,
+    facts: &Facts,
+    records: &HashMap<RecordId, &RecordFacts>,
+) {
+    let certain: HashMap<RecordId, ImageId> =
+        pairs.iter().filter_map(|(&record, pairs)| Some((record, pairs[certain(pairs)?].image.id))).collect();
+    let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
+    for candidate in &facts.candidates {
+        let taken = certain.get(&candidate.record).is_some_and(|&image| image != candidate.image);
+        let may_be_its_own = match nearly_reproduces(candidate) {
+            Some(nearly) => nearly,
+            None => !taken && worst(candidate.residuals()).is_some_and(|residual| residual.z() < RIVAL_Z_MAX),
+        };
+        if may_be_its_own {
+            near.entry(candidate.image).or_default().extend(records.get(&candidate.record));
+        }
+    }
+    for pair in pairs.values_mut().flatten() {
+        let others = near.get(&pair.image.id).into_iter().flatten();
+        pair.reproduces_another =
+            others.into_iter().any(|other| other.id != pair.record.id && !lost_the_same(pair.record, other));
+    }
 }
 
 /// The number of the content that each image shows. A file's only picture is one content under all its names.
@@ -88,10 +110,11 @@ fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
 }
 
 /// Whether an image nearly makes every thumbnail of a record whose recipe is known: its own, or that of a picture that can
-/// hardly be told from it.
-fn nearly_reproduces(candidate: &CandidateFacts) -> bool {
+/// hardly be told from it. Nothing where no recipe is known.
+fn nearly_reproduces(candidate: &CandidateFacts) -> Option<bool> {
     let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
-    fits.peek().is_some() && fits.all(|fit| fit.alike)
+    fits.peek()?;
+    Some(fits.all(|fit| fit.alike))
 }
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.

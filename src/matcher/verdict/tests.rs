@@ -479,6 +479,21 @@ fn a_file_that_makes_two_records_thumbnails_proves_neither() {
 }
 
 #[test]
+fn a_file_that_resembles_a_record_of_unknown_recipe_may_be_that_ones() {
+    let mut facts = silent(2, 2, vec![made(1, 1, true), measured(1, 2, 2.0)]);
+    assert_eq!(attached(&facts), []);
+    facts.candidates[1] = measured(1, 2, 9.0);
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "too far to be its own");
+    facts.candidates[1] = measured(1, 2, 2.0);
+    facts.records[1].sha256 = Some(facts.images[1].digest);
+    assert_eq!(
+        attached(&facts),
+        [(1, 1, Method::Recipe), (2, 2, Method::Digest)],
+        "that one's is another, for certain"
+    );
+}
+
+#[test]
 fn a_copy_beside_the_exact_file_is_no_rival() {
     let mut facts = whole();
     facts.records[0].filename = None;
