@@ -174,23 +174,29 @@ fn residuals(
             let (bytes, after) = rest.split_at(length.min(rest.len()));
             rest = after;
             // A thumbnail that cannot be decoded was reported when it was imported; here it compares with nothing.
-            let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits).ok()?;
-            Some(Thumbnail::new(&decoded.renderings[0], Coding::of(bytes)))
+            thumbnail_of(bytes, orders).ok()
         })
         .collect();
-    let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
-    let master = Master::new(&decoded.renderings, decoded.header.upright_size());
+    let master = master_of(upload, orders)?;
     let verifier = Verifier::new(&master);
     Ok(thumbnails.iter().map(|thumbnail| verifier.residual(thumbnail.as_ref()?)).collect())
 }
 
 /// An upload beside a thumbnail, for a person to look at.
 fn picture(upload: &[u8], thumbnail: &[u8], orders: &Orders) -> Result<Option<Pixels>, Unreadable> {
-    let shown = decode(thumbnail, Scale::Full, &orders.thumbnail_limits)?;
-    let thumbnail = Thumbnail::new(&shown.renderings[0], Coding::of(thumbnail));
-    let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
-    let master = Master::new(&decoded.renderings, decoded.header.upright_size());
+    let thumbnail = thumbnail_of(thumbnail, orders)?;
+    let master = master_of(upload, orders)?;
     Ok(Verifier::new(&master).picture(&thumbnail))
+}
+
+fn thumbnail_of(bytes: &[u8], orders: &Orders) -> Result<Thumbnail, Unreadable> {
+    let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits)?;
+    Ok(Thumbnail::new(&decoded.renderings[0], Coding::of(bytes)))
+}
+
+fn master_of(upload: &[u8], orders: &Orders) -> Result<Master, Unreadable> {
+    let decoded = decode(upload, Scale::AtLeast(MASTER_SIDE), &orders.limits)?;
+    Ok(Master::new(&decoded.renderings, decoded.header.upright_size()))
 }
 
 /// What each recipe leaves unexplained of a thumbnail when it is carried out on the upload.

@@ -164,7 +164,7 @@ fn decide_record(pairs: &[Pair]) -> Vec<Decision> {
     let winner = accepted(pairs).or_else(|| proven(pairs));
     let mut review: Vec<usize> = Vec::new();
     if winner.is_none() {
-        review = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none() && worth_a_look(&pairs[at])).collect();
+        review = open(pairs).into_iter().filter(|&at| worth_a_look(&pairs[at])).collect();
         review.sort_by(|&a, &b| shown_first(&pairs[a], &pairs[b]));
         review.truncate(REVIEW_MAX);
     }
@@ -185,13 +185,22 @@ fn decide_record(pairs: &[Pair]) -> Vec<Decision> {
 /// The pair that a person accepted; of several the best.
 fn accepted(pairs: &[Pair]) -> Option<(usize, Method)> {
     let all = (0..pairs.len()).filter(|&at| pairs[at].answer == Some(true));
-    all.min_by(|&a, &b| preference(&pairs[a], &pairs[b])).map(|at| (at, Method::Person))
+    best(pairs, all).map(|at| (at, Method::Person))
+}
+
+/// The pairs that no person answered.
+fn open(pairs: &[Pair]) -> Vec<usize> {
+    (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect()
+}
+
+/// The best of these pairs.
+fn best(pairs: &[Pair], all: impl IntoIterator<Item = usize>) -> Option<usize> {
+    all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]))
 }
 
 /// The pair that the rule proves, if it proves one.
 fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
-    let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
-    let best = |all: Vec<usize>| all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]));
+    let open = open(pairs);
     if let Recorded::Speaks(winner) = recorded(pairs, &open) {
         return winner;
     }
@@ -201,9 +210,9 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
     // A file with the recorded length and size is there but unproven: a name must not overtake it.
     if open.iter().any(|&at| pairs[at].agreement.bytes && pairs[at].agreement.size) {
         let only = |at: &usize| pairs[*at].agreement.bytes && proven_by_name(&pairs[*at]);
-        return best(open.iter().copied().filter(only).collect()).map(|at| (at, Method::Name));
+        return best(pairs, open.iter().copied().filter(only)).map(|at| (at, Method::Name));
     }
-    best(open.into_iter().filter(|&at| proven_by_name(&pairs[at])).collect()).map(|at| (at, Method::Name))
+    best(pairs, open.into_iter().filter(|&at| proven_by_name(&pairs[at]))).map(|at| (at, Method::Name))
 }
 
 /// What tiers 1 and 2 say.
@@ -216,9 +225,7 @@ enum Recorded {
 
 /// Tiers 1 and 2, over the pairs that no person answered.
 fn recorded(pairs: &[Pair], open: &[usize]) -> Recorded {
-    let best = |all: Vec<usize>| all.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]));
-    let digests: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].agreement.digest).collect();
-    if let Some(at) = best(digests) {
+    if let Some(at) = best(pairs, open.iter().copied().filter(|&at| pairs[at].agreement.digest)) {
         return Recorded::Speaks(Some((at, Method::Digest)));
     }
     let claimants: Vec<usize> = open.iter().copied().filter(|&at| proven_by_bytes(&pairs[at])).collect();
@@ -231,12 +238,12 @@ fn recorded(pairs: &[Pair], open: &[usize]) -> Recorded {
     let named: Vec<usize> = undisputed.iter().copied().filter(|&at| pairs[at].agreement.name).collect();
     let chosen = if one_content || named.len() != 1 { undisputed } else { named };
     let settled = one_content || chosen.len() == 1;
-    Recorded::Speaks(best(chosen).filter(|_| settled).map(|at| (at, Method::Bytes)))
+    Recorded::Speaks(best(pairs, chosen).filter(|_| settled).map(|at| (at, Method::Bytes)))
 }
 
 /// The pair that stands whatever pixels and recipes say: a person's, or one that tiers 1 and 2 prove.
 fn certain(pairs: &[Pair]) -> Option<usize> {
-    let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
+    let open = open(pairs);
     let by_record = || match recorded(pairs, &open) {
         Recorded::Speaks(winner) => winner,
         Recorded::IsSilent => None,
@@ -298,7 +305,7 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
         let agreement = &pairs[at].agreement;
         agreement.bytes && agreement.size && pairs[at].content != content
     });
-    let best = made.into_iter().min_by(|&a, &b| preference(&pairs[a], &pairs[b]))?;
+    let best = best(pairs, made)?;
     (alone && !contradicted && sound(&pairs[best])).then_some(best)
 }
 

@@ -8,6 +8,7 @@ use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
 use super::super::verify::Residual;
 use super::{RIVAL_Z_MAX, certain};
 use crate::domain::{ImageId, RecordId};
+use crate::recipe::Fit;
 
 /// One pair with everything known about it.
 pub(super) struct Pair<'a> {
@@ -56,7 +57,7 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
-            reproduces: candidate.and_then(|candidate| reproduces(candidate)),
+            reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
             reproduces_another: false,
             answer: answers.get(&key).copied(),
         });
@@ -77,7 +78,7 @@ fn mark_those_that_reproduce_another(
     let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
     for candidate in &facts.candidates {
         let taken = certain.get(&candidate.record).is_some_and(|&image| image != candidate.image);
-        let may_be_its_own = match nearly_reproduces(candidate) {
+        let may_be_its_own = match of_every_fit(candidate, |fit| fit.alike) {
             Some(nearly) => nearly,
             None => !taken && worst(candidate.residuals()).is_some_and(|residual| residual.z() < RIVAL_Z_MAX),
         };
@@ -102,19 +103,11 @@ fn contents(facts: &Facts) -> HashMap<ImageKey, usize> {
     all.flat_map(|(number, group)| group.into_iter().map(move |key| (key, number))).collect()
 }
 
-/// Whether an image makes every thumbnail of a record whose recipe is known; nothing where none is.
-fn reproduces(candidate: &CandidateFacts) -> Option<bool> {
+/// Whether this holds of every thumbnail of a record that the image was to make; nothing where no recipe is known.
+fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Option<bool> {
     let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
     fits.peek()?;
-    Some(fits.all(|fit| fit.near))
-}
-
-/// Whether an image nearly makes every thumbnail of a record whose recipe is known: its own, or that of a picture that can
-/// hardly be told from it. Nothing where no recipe is known.
-fn nearly_reproduces(candidate: &CandidateFacts) -> Option<bool> {
-    let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
-    fits.peek()?;
-    Some(fits.all(|fit| fit.alike))
+    Some(fits.all(holds))
 }
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use super::super::content::ImageKey;
 use super::super::facts::Facts;
 use super::pair::{by_record, key_of};
-use super::{accepted, beaten, proven_by_bytes, undisputed};
+use super::{accepted, beaten, open, proven_by_bytes, undisputed};
 
 /// Images that stand in each other's way and were not compared yet: whether they show one picture decides something.
 pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
     let known: BTreeSet<_> = facts.compared.iter().flat_map(|pair| [(pair.a, pair.b), (pair.b, pair.a)]).collect();
     let mut asked = BTreeSet::new();
     for pairs in by_record(facts).values() {
-        let open: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].answer.is_none()).collect();
+        let open = open(pairs);
         if accepted(pairs).is_some() || open.iter().any(|&at| pairs[at].agreement.digest) {
             continue;
         }
