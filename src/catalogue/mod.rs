@@ -43,7 +43,7 @@ pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
 pub use pages::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail};
 pub use partials::{NewPartial, Partial};
-pub use recipes::{CertainPair, LIKELY, PartitionRecipes};
+pub use recipes::{CertainPair, MeasuredPair, PartitionRecipes};
 pub use records::{Record, RecordFacts};
 pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
 pub use thumbnails::{Examined, Role, Thumbnail};

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{Error, Tx};
 use crate::domain::{CustomerId, Digest, Micros, RecordId};
+use crate::matcher::facts::CandidateFacts;
+use crate::matcher::verify::Residual;
 use crate::recipe::{Learned, Partition, Refusal};
 
 /// The chore of learning, in the table `chores`.
@@ -20,18 +22,24 @@ pub struct CertainPair {
     pub original: Digest,
     /// The thumbnail's file.
     pub thumbnail: Digest,
-    /// What made it certain: `digest`, `bytes`, `person` or `name`; or [`LIKELY`].
+    /// What made it certain: `digest`, `bytes`, `person` or `name`; `likely` for a pair that is not.
     pub method: String,
 }
 
-/// What is said of a pair that nothing but its pixels speaks for; see [`Tx::likely_pairs`].
-pub const LIKELY: &str = "likely";
-/// A likely pair fits at least this well, as a residual...
-const LIKELY_Z_MAX: f32 = 2.5;
-/// ...no other picture fits the thumbnail better than this...
-const LIKELY_RIVAL_Z_MIN: f32 = 6.0;
-/// ...and there is so much to see on it, in levels of contrast.
-const LIKELY_DETAIL_MIN: f32 = 20.0;
+/// A pair of an upload and a thumbnail as it was measured, whatever was decided about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasuredPair {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// Whose thumbnail it is.
+    pub record: RecordId,
+    /// The upload's file.
+    pub original: Digest,
+    /// The thumbnail's file.
+    pub thumbnail: Digest,
+    /// What was left.
+    pub residual: Residual,
+}
 
 /// What was learned of one partition.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,71 +110,41 @@ impl Tx<'_> {
         Ok(pairs)
     }
 
-    /// The pairs of which the pixels leave little doubt, by the partition of their thumbnail: a thumbnail with plenty to see
-    /// on it, an upload that fits it, and no other that comes near. They prove nothing by themselves; a recipe that explains
-    /// many of them to the rounding does. What was decided about them plays no part.
+    /// Every pair whose pixels were compared, files that break off left out.
     ///
     /// # Errors
-    /// When the catalogue fails or holds what this program cannot read.
-    pub fn likely_pairs(&self) -> Result<BTreeMap<Partition, Vec<CertainPair>>, Error> {
-        #[derive(Clone, Copy)]
-        struct Best {
-            z: f32,
-            second_z: f32,
-            detail: f32,
-            customer: CustomerId,
-            original: Digest,
-        }
-        let rows = self.rows(
+    /// When the catalogue fails.
+    pub fn measured_pairs(&self) -> Result<Vec<MeasuredPair>, Error> {
+        let candidates = self.rows(
             "SELECT c.image, c.record, c.distance, c.evidence, c.customer, b.digest FROM candidates c \
-             JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob WHERE i.truncated = 0",
+             JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob WHERE i.truncated = 0 ORDER BY c.id",
             [],
             |row| {
                 let (customer, original) = (CustomerId(row.get(4)?), Digest(row.get(5)?));
                 Ok((customer, original, super::facts::candidate_facts(row)?))
             },
         )?;
-        let mut best: BTreeMap<(RecordId, Digest), Best> = BTreeMap::new();
-        for (customer, original, candidate) in rows {
-            for measured in candidate.measured {
-                let Some(residual) = measured.residual else { continue };
-                let new =
-                    Best { z: residual.z(), second_z: f32::INFINITY, detail: residual.detail, customer, original };
-                let known = best.entry((candidate.record, measured.thumbnail));
-                known
-                    .and_modify(|known| {
-                        // Of equals the smaller digest, so that the order of rows does not matter.
-                        if (new.z, new.original) < (known.z, known.original) {
-                            known.second_z = known.z;
-                            (known.z, known.detail, known.original) = (new.z, new.detail, new.original);
-                        } else {
-                            known.second_z = known.second_z.min(new.z);
-                        }
-                    })
-                    .or_insert(new);
-            }
-        }
-        let partitions = self.rows(
+        let of_candidate = |(customer, original, candidate): (CustomerId, Digest, CandidateFacts)| {
+            let record = candidate.record;
+            candidate.measured.into_iter().filter_map(move |measured| {
+                let (thumbnail, residual) = (measured.thumbnail, measured.residual?);
+                Some(MeasuredPair { customer, record, original, thumbnail, residual })
+            })
+        };
+        Ok(candidates.into_iter().flat_map(of_candidate).collect())
+    }
+
+    /// The partition of each thumbnail's file.
+    ///
+    /// # Errors
+    /// When the catalogue fails or holds what this program cannot read.
+    pub fn partitions(&self) -> Result<BTreeMap<Digest, Partition>, Error> {
+        let rows = self.rows(
             "SELECT DISTINCT digest, partition FROM thumbnails WHERE digest IS NOT NULL AND partition IS NOT NULL",
             [],
-            |row| Ok((Digest(row.get(0)?), row.get::<String>(1)?)),
+            |row| Ok((Digest(row.get(0)?), partition_of(&row.get::<String>(1)?)?)),
         )?;
-        let partitions: BTreeMap<Digest, String> = partitions.into_iter().collect();
-        let mut pairs: BTreeMap<Partition, Vec<CertainPair>> = BTreeMap::new();
-        for ((_, thumbnail), best) in best {
-            let likely =
-                best.z <= LIKELY_Z_MAX && best.second_z >= LIKELY_RIVAL_Z_MIN && best.detail >= LIKELY_DETAIL_MIN;
-            if let Some(text) = partitions.get(&thumbnail).filter(|_| likely) {
-                let Best { customer, original, .. } = best;
-                pairs.entry(partition_of(text)?).or_default().push(CertainPair {
-                    customer,
-                    original,
-                    thumbnail,
-                    method: LIKELY.to_owned(),
-                });
-            }
-        }
-        Ok(pairs)
+        Ok(rows.into_iter().collect())
     }
 
     /// Notes what was learned of a partition from the pairs whose digest this is. Where that changes what is known, every

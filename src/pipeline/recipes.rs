@@ -10,14 +10,23 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::catalogue::{self, CertainPair, LIKELY};
-use crate::domain::{CustomerId, Digest};
+use crate::catalogue::{self, CertainPair, MeasuredPair};
+use crate::domain::{CustomerId, Digest, RecordId};
 use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn};
 
 use super::{Error, Pipeline};
 
 /// Pairs that one partition is learned from at most; more teach little and cost a decoded original each.
 const PAIRS_MAX: usize = 24;
+
+/// What is said of a pair that nothing but its pixels speaks for.
+const LIKELY: &str = "likely";
+/// A likely pair fits at least this well, as a residual...
+const LIKELY_Z_MAX: f32 = 2.5;
+/// ...no other upload fits the thumbnail better than this...
+const LIKELY_RIVAL_Z_MIN: f32 = 6.0;
+/// ...and there is so much to see on it, in levels of contrast.
+const LIKELY_DETAIL_MIN: f32 = 20.0;
 
 /// Asks for the certain pairs to be looked at, since another version may learn more of them; or takes that back, where
 /// learning is off and nobody would ever do it.
@@ -38,10 +47,10 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
         .catalogue
         .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.learning_due()?, tx.undecided(None)?)) })?;
     let Some(mark) = mark.filter(|_| undecided.only_recipes_are_left()) else { return Ok(false) };
-    let (certain, likely, known) = pipeline
-        .catalogue
-        .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.certain_pairs()?, tx.likely_pairs()?, tx.recipes()?)) })?;
-    for (partition, pairs) in with_likely(certain, likely) {
+    let (certain, measured, partitions, known) = pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> {
+        Ok((tx.certain_pairs()?, tx.measured_pairs()?, tx.partitions()?, tx.recipes()?))
+    })?;
+    for (partition, pairs) in with_likely(certain, likely(measured, &partitions)) {
         let chosen = chosen(pairs);
         let (digest, known) = (digest_of(&chosen), known.iter().find(|known| known.partition == partition));
         if known.is_some_and(|known| known.pairs == digest) || known.is_none() && chosen.len() < PAIRS_MIN {
@@ -56,6 +65,31 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
     }
     pipeline.catalogue.write(move |tx| tx.learning_done(mark))?;
     Ok(true)
+}
+
+/// The pairs of which the pixels leave little doubt, by the partition of their thumbnail: a thumbnail with plenty to see on
+/// it, an upload that fits it, and no other that comes near. What was decided about them plays no part.
+fn likely(
+    measured: Vec<MeasuredPair>,
+    partitions: &BTreeMap<Digest, Partition>,
+) -> BTreeMap<Partition, Vec<CertainPair>> {
+    let mut by_thumbnail: BTreeMap<(RecordId, Digest), Vec<MeasuredPair>> = BTreeMap::new();
+    for pair in measured {
+        by_thumbnail.entry((pair.record, pair.thumbnail)).or_default().push(pair);
+    }
+    let mut likely: BTreeMap<Partition, Vec<CertainPair>> = BTreeMap::new();
+    for mut pairs in by_thumbnail.into_values() {
+        pairs.sort_by(|a, b| a.residual.z().total_cmp(&b.residual.z()));
+        let alone = pairs.get(1).is_none_or(|second| second.residual.z() >= LIKELY_RIVAL_Z_MIN);
+        let best = &pairs[0];
+        let fits = best.residual.z() <= LIKELY_Z_MAX && best.residual.detail >= LIKELY_DETAIL_MIN;
+        if let Some(partition) = partitions.get(&best.thumbnail).filter(|_| fits && alone) {
+            let MeasuredPair { customer, original, thumbnail, .. } = *best;
+            let pair = CertainPair { customer, original, thumbnail, method: LIKELY.to_owned() };
+            likely.entry(partition.clone()).or_default().push(pair);
+        }
+    }
+    likely
 }
 
 /// The certain pairs, and where they are too few to learn from, the likely ones as well.
@@ -187,5 +221,52 @@ mod tests {
         let likely = [100, 200, 300].map(|side| (partition(side), of(20, LIKELY))).into();
         let counts: Vec<_> = with_likely(certain, likely).into_values().map(|pairs| pairs.len()).collect();
         assert_eq!(counts, [usize::from(enough), 23, 20]);
+    }
+
+    fn measured(record: i64, picture: u8, z: f32, detail: f32) -> MeasuredPair {
+        let residual = crate::matcher::verify::Residual {
+            z_strict: z,
+            z_colour: z,
+            z_fine: z,
+            chroma: 0.0,
+            zncc: 1.0,
+            colour_deviation: 0.0,
+            saturation: 1.0,
+            contrast: 1.0,
+            shift: 0.0,
+            rms: z,
+            detail,
+            side: 100,
+            frame: crate::matcher::geometry::Frame::Fit,
+            turn: 0,
+            rendering: 0,
+        };
+        let (original, thumbnail) = (Digest([picture; 32]), Digest([record as u8; 32]));
+        MeasuredPair { customer: CustomerId(1), record: RecordId(record), original, thumbnail, residual }
+    }
+
+    #[test]
+    fn a_pair_is_likely_when_it_fits_and_nothing_else_comes_near() {
+        let partition = Partition { coding: crate::recipe::Coding::Lossless, long_side_px: 100 };
+        let partitions = (1..6).map(|record| (Digest([record; 32]), partition.clone())).collect();
+        let pairs = vec![
+            measured(1, 11, 1.0, 40.0),
+            measured(1, 12, 9.0, 40.0),
+            // A sibling beside it.
+            measured(2, 21, 1.0, 40.0),
+            measured(2, 22, 3.0, 40.0),
+            // Hardly anything to see.
+            measured(3, 31, 1.0, 9.0),
+            // Not the picture.
+            measured(4, 41, 5.0, 40.0),
+            // A thumbnail that cannot be read any more is of no partition.
+            measured(9, 91, 1.0, 40.0),
+        ];
+        let mut reversed = pairs.clone();
+        reversed.reverse();
+        let found = likely(pairs, &partitions);
+        let originals: Vec<_> = found[&partition].iter().map(|pair| pair.original).collect();
+        assert_eq!((found.len(), originals), (1, vec![Digest([11; 32])]));
+        assert_eq!(found, likely(reversed, &partitions));
     }
 }
