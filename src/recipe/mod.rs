@@ -22,6 +22,7 @@ mod kernel;
 mod magick;
 mod opacity;
 mod pillow;
+mod predict;
 mod taps;
 mod upload;
 mod vips;

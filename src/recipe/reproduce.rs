@@ -11,11 +11,12 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
-use super::family::{Choice, Opacity, Recipe, ScaleKey, Scaled, choices, finish, scale, view};
+use super::family::{Opacity, Recipe};
 use super::forward::{Spectrum, spectra};
 use super::frame::{Placement, place};
 use super::learn::Learned;
 use super::opacity;
+use super::predict::{Choice, ScaleKey, Scaled, choices, finish, scale, view};
 use super::statistic::{Excess, excess};
 use super::taps::Grid;
 use super::upload::Upload;
@@ -36,9 +37,14 @@ pub struct Fit {
     pub within: bool,
     /// Whether it is within [`D_NEAR`] or [`HZ_NEAR`]: what many converted or re-saved copies keep to.
     pub near: bool,
-    /// Whether it is within [`ALIKE`] times that: the thumbnail of a frame that hardly differs.
-    #[serde(default)]
+    /// Whether it is within [`ALIKE`] times that: the thumbnail of a frame that hardly differs. Taken for granted in evidence
+    /// from before this was measured, because it can only stand in the way.
+    #[serde(default = "unsure")]
     pub alike: bool,
+}
+
+fn unsure() -> bool {
+    true
 }
 
 /// A copy reproduces a small thumbnail within this [`Excess::d`]. Of 24,267 pairs of siblings none came as near.
