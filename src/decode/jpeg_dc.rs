@@ -28,17 +28,9 @@ pub(super) fn push_luma(bytes: &[u8], markers: &Markers, shrink: &mut BoxShrink)
     Some(())
 }
 
-/// One component's part in the scan.
-struct Part<'a> {
-    horizontal: usize,
-    vertical: usize,
-    dc: &'a DcTable,
-    ac: &'a AcTable,
-}
-
 struct Scan<'a> {
     data: &'a [u8],
-    parts: Vec<ScanPart>,
+    parts: Vec<Part>,
     dc_tables: [Option<DcTable>; 4],
     ac_tables: [Option<AcTable>; 4],
     /// Units of the scan along each side; a unit has `horizontal` x `vertical` blocks of each component.
@@ -50,7 +42,8 @@ struct Scan<'a> {
     luma_step: i32,
 }
 
-struct ScanPart {
+/// One component's part in the scan.
+struct Part {
     horizontal: usize,
     vertical: usize,
     dc_table: usize,
@@ -76,7 +69,7 @@ impl<'a> Scan<'a> {
         };
         let parts = parts(frame, header)?;
         // The luma comes first, and at full resolution.
-        let max = |factor: fn(&ScanPart) -> usize| parts.iter().map(factor).max().unwrap_or(1);
+        let max = |factor: fn(&Part) -> usize| parts.iter().map(factor).max().unwrap_or(1);
         let (max_h, max_v) = (max(|part| part.horizontal), max(|part| part.vertical));
         if !has_luma(frame, markers) || (parts[0].horizontal, parts[0].vertical) != (max_h, max_v) {
             return None;
@@ -101,12 +94,12 @@ impl<'a> Scan<'a> {
 
     /// One sample for each block of luma, row by row.
     fn luma(&self) -> Option<Vec<u8>> {
-        let parts: Vec<Part> = self.parts.iter().map(|part| self.part(part)).collect::<Option<_>>()?;
+        let tables: Vec<_> = self.parts.iter().map(|part| self.tables(part)).collect::<Option<_>>()?;
         let stride = self.luma_stride();
-        let (horizontal, vertical) = (parts[0].horizontal, parts[0].vertical);
+        let (horizontal, vertical) = (self.parts[0].horizontal, self.parts[0].vertical);
         let mut luma = vec![0; stride * self.units_down * vertical];
         let mut bits = Bits::new(self.data);
-        let mut levels = vec![0i32; parts.len()];
+        let mut levels = vec![0i32; self.parts.len()];
         let mut restarts = 0;
         for unit in 0..self.units_across * self.units_down {
             if self.restart_interval > 0 && unit > 0 && unit % self.restart_interval == 0 {
@@ -115,11 +108,11 @@ impl<'a> Scan<'a> {
                 levels.fill(0);
             }
             let (row, column) = (unit / self.units_across * vertical, unit % self.units_across * horizontal);
-            for (at, (part, level)) in parts.iter().zip(&mut levels).enumerate() {
+            for (at, ((part, (dc, ac)), level)) in self.parts.iter().zip(&tables).zip(&mut levels).enumerate() {
                 for y in 0..part.vertical {
                     for x in 0..part.horizontal {
-                        *level = level.wrapping_add(bits.dc(part.dc)?);
-                        bits.skip_ac(part.ac)?;
+                        *level = level.wrapping_add(bits.dc(dc)?);
+                        bits.skip_ac(ac)?;
                         if at == 0 {
                             luma[(row + y) * stride + column + x] = sample(*level, self.luma_step);
                         }
@@ -133,23 +126,19 @@ impl<'a> Scan<'a> {
         bits.are_real().then_some(luma)
     }
 
-    fn part(&self, part: &ScanPart) -> Option<Part<'_>> {
-        Some(Part {
-            horizontal: part.horizontal,
-            vertical: part.vertical,
-            dc: self.dc_tables.get(part.dc_table)?.as_ref()?,
-            ac: self.ac_tables.get(part.ac_table)?.as_ref()?,
-        })
+    /// The tables by which a component's blocks are coded.
+    fn tables(&self, part: &Part) -> Option<(&DcTable, &AcTable)> {
+        Some((self.dc_tables.get(part.dc_table)?.as_ref()?, self.ac_tables.get(part.ac_table)?.as_ref()?))
     }
 }
 
 /// The frame's components as the header of the only scan lists them: all, in the same order.
-fn parts(frame: &Frame, header: &[u8]) -> Option<Vec<ScanPart>> {
+fn parts(frame: &Frame, header: &[u8]) -> Option<Vec<Part>> {
     let (&count, selectors) = header.split_first()?;
     // Alone in its scan a component comes block by block, whatever its factors.
     let factor = |factor: u8| if count == 1 { 1 } else { usize::from(factor) };
     let part = |(component, selector): (&Component, &[u8])| {
-        (component.id == selector[0]).then(|| ScanPart {
+        (component.id == selector[0]).then(|| Part {
             horizontal: factor(component.horizontal),
             vertical: factor(component.vertical),
             dc_table: usize::from(selector[1] >> 4),
