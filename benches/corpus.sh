@@ -6,8 +6,8 @@
 #
 # CORPUS is a folder with images/, make_case.py and score.py. Exits 1 when anything was attached wrongly. Needs lftp and
 # python3 with Pillow, and what make_case.py needs to make thumbnails (ImageMagick, libvips, PHP GD, libjpeg tools).
-# PYTHON and REUNITE name other programs than python3 and the release build; RECIPES=yes turns learning of recipes on; KEEP
-# names a folder that catalogue, report and truth are copied to.
+# PYTHON and REUNITE name other programs than python3 and the release build; settings are taken from
+# the environment as ever (REUNITE_ATTACH_RECIPES=true); KEEP names a folder that catalogue, report and truth are copied to.
 set -euo pipefail
 corpus=$(realpath "${1:?usage: benches/corpus.sh CORPUS [make_case.py options]}")
 shift
@@ -17,9 +17,6 @@ cd "$(dirname "$0")/.."
 
 make_case "$work/case" "$@"
 "$REUNITE" init 2>/dev/null
-if [ "${RECIPES:-no}" = yes ]; then
-    printf '[attach]\nrecipes = true\n' >"$REUNITE_DATA/reunite.toml"
-fi
 "$REUNITE" import "$work/case/records.csv" --thumbs "$work/case" --map record=record_id,thumbnail=thumb
 add_customers $(ls "$work/case/uploads")
 start_server
