@@ -337,7 +337,7 @@ fn source_share(placement: &Placement, (width, height): (u32, u32), turn_by: u8)
     if turn_by % 2 == 1 { [top, left, h, w] } else { [left, top, w, h] }
 }
 
-/// A part of a sketch as a grid of means.
+/// A part of a sketch, as means over [`GRID`] x [`GRID`] cells.
 struct Grid {
     /// Centred and scaled so that the product of two is their correlation, damped where there is little to compare.
     cells: Vec<f32>,
@@ -346,15 +346,7 @@ struct Grid {
     deviation: f32,
 }
 
-/// How alike two parts are that have no structure, which correlation cannot tell: dark art on a transparent ground that
-/// was laid on black. 1 for equal levels, 0 from [`FLAT_APART`] on, and for parts with structure.
-fn flat_likeness(a: &Grid, b: &Grid) -> f32 {
-    if a.deviation.max(b.deviation) > FLAT {
-        return 0.0;
-    }
-    (1.0 - (a.mean - b.mean).abs() / FLAT_APART).max(0.0)
-}
-
+/// Takes the means over a part of a sketch, given as shares of its size.
 fn grid(sketch: &Plane, [left, top, width, height]: [f64; 4]) -> Option<Grid> {
     let (w, h) = (sketch.width as f64, sketch.height as f64);
     let columns = spans(left * w, width * w, sketch.width)?;
@@ -372,6 +364,15 @@ fn grid(sketch: &Plane, [left, top, width, height]: [f64; 4]) -> Option<Grid> {
     let norm = out.iter().map(|v| v * v).sum::<f32>().sqrt();
     out.iter_mut().for_each(|v| *v /= norm + 8.0);
     Some(Grid { cells: out, mean, deviation: norm / GRID as f32 })
+}
+
+/// How alike two parts are that have no structure, which correlation cannot tell: dark art on a transparent ground that
+/// was laid on black. 1 for equal levels, 0 from [`FLAT_APART`] on, and for parts with structure.
+fn flat_likeness(a: &Grid, b: &Grid) -> f32 {
+    if a.deviation.max(b.deviation) > FLAT {
+        return 0.0;
+    }
+    (1.0 - (a.mean - b.mean).abs() / FLAT_APART).max(0.0)
 }
 
 /// For each of the grid's cells along one axis the samples it covers and their shares of its mean.

@@ -32,7 +32,8 @@ pub struct Explanation {
     pub names: BTreeMap<RecordId, String>,
 }
 
-/// For each record that a decision names and whose thumbnail can be compared: thumbnail, file and difference side by side.
+/// For each record that a decision names: its first thumbnail, the file in its place and their difference, side by side.
+/// Records whose thumbnail cannot be compared with the file are left out.
 ///
 /// # Errors
 /// When the catalogue or the children fail, or `file` cannot be read.
@@ -47,12 +48,15 @@ pub fn pictures(
     for record in decisions.iter().map(|decision| decision.record) {
         let Some(&digest) = book.thumbnails(record).first() else { continue };
         let Some(thumbnail) = pipeline.catalogue.read(|tx| tx.thumbnail_file(digest))? else { continue };
+        // The child reads what it is told to by position; a second descriptor is all it needs.
         let again = file.try_clone().map_err(|error| Error::Children(Unreadable::Unavailable(error.to_string())))?;
         match pipeline.children.picture(again, thumbnail) {
             Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
             // The decision's reason says already that the pixels could not be compared.
             Err(_) | Ok(None) => {}
-            Ok(Some(pixels)) => drop(pictures.insert(record, pixels)),
+            Ok(Some(pixels)) => {
+                pictures.insert(record, pixels);
+            }
         }
     }
     Ok(pictures)

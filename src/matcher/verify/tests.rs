@@ -191,7 +191,7 @@ fn what_is_remembered_of_an_upload_changes_no_residual() {
 #[test]
 fn a_picture_shows_where_the_difference_is() {
     let upload = picture(160, 120);
-    let mut shown = reduced(upload.clone(), 80);
+    let mut shown = shrunk(&upload, 80, 60);
     for y in 20..30 {
         shown.rgb[(y * 80 + 40) * 3..(y * 80 + 50) * 3].fill(255);
     }
