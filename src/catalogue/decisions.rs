@@ -76,6 +76,14 @@ impl Tx<'_> {
         self.customer_dirty(subject.customer)
     }
 
+    /// Whether a person ever decided anything about a customer's records.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn has_decisions(&self, customer: CustomerId) -> Result<bool, Error> {
+        Ok(self.first("SELECT 1 FROM decisions WHERE customer = ?1 LIMIT 1", [customer.0], |_| Ok(()))?.is_some())
+    }
+
     /// The pair of a candidate.
     ///
     /// # Errors

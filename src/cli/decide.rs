@@ -3,6 +3,7 @@
 //! A decision is a row; the pipeline acts on it. Beside a running server these commands only write the row; without one
 //! they let the pipeline act, too.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
@@ -10,10 +11,10 @@ use anyhow::{Context, anyhow, bail};
 use super::{Outcome, folder};
 use crate::catalogue::{Act, Catalogue, Record, Subject, Tx};
 use crate::config::Config;
-use crate::domain::UploadId;
-use crate::pipeline;
-use crate::report::text::visible;
+use crate::domain::{CustomerId, UploadId};
+use crate::report::text::{count, visible};
 use crate::serve::House;
+use crate::{pipeline, report};
 
 /// Who decides, and why.
 #[derive(Clone, Debug, clap::Args)]
@@ -116,8 +117,18 @@ pub(super) fn decide(
     person: &Person,
 ) -> anyhow::Result<Outcome> {
     let (who, why) = (person.name(), person.why.clone());
+    let customers: BTreeSet<i64> = subjects.iter().map(|subject| subject.customer.0).collect();
     catalogue.write(move |tx| subjects.iter().try_for_each(|subject| tx.decide(subject, act, &who, &why)))?;
     carry_out(data)
         .context("the decision is written down and not carried out yet; the next `reunite serve` does it")?;
+    for customer in customers {
+        let contradictions = catalogue.read(|tx| report::contradictions(tx, Some(CustomerId(customer))))?.rows.len();
+        if contradictions > 0 {
+            let count = count(contradictions as u64, "answer pair");
+            eprintln!(
+                "note: {count} of this customer contradict each other; `reunite report contradictions` lists them"
+            );
+        }
+    }
     Ok(Outcome::Done)
 }

@@ -42,6 +42,8 @@ enum Kind {
     Review,
     /// Customers in counts
     Customers,
+    /// Answers of people of which at most one can be right
+    Contradictions,
 }
 
 /// The columns that `--stable` leaves out: moments, and ids that depend on the order in which things came.
@@ -61,6 +63,7 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
             Kind::Files => report::files(tx, customer),
             Kind::Review => report::review(tx, customer),
             Kind::Customers => report::customers(tx, customer),
+            Kind::Contradictions => report::contradictions(tx, customer),
         }?)
     })?;
     if args.stable {

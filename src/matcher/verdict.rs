@@ -17,7 +17,7 @@
 //!    original is certain.
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
-//! its digest was recorded. A person's answer stands whatever the rule thinks. One record gets at most one attachment:
+//! its digest was recorded. A person's answer stands whatever the rule thinks, and holds for copies. One record gets at most one attachment:
 //! a lower tier yields to a higher, then the best upload wins ([`preference`]).
 //!
 //! The outcome is a function of the set of facts: nothing depends on order, on ids or on what was decided before.
@@ -25,12 +25,14 @@
 //! Deliberately absent: "it resembles, and no rival is in sight". A sibling frame whose right picture was never sent
 //! passes that test, and a better file that comes later makes it wrong.
 
+mod answers;
 mod pair;
 mod reason;
 mod rivals;
 #[cfg(test)]
 mod tests;
 
+pub use answers::{Contradiction, contradictions};
 pub use rivals::rivals;
 
 use std::cmp::{Ordering, Reverse};

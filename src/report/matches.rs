@@ -1,9 +1,11 @@
 //! What came back, and what a person is asked about. The columns of [`matches`] are a contract with other programs.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use super::text::moment;
 use super::{Cell, Sheet};
 use crate::catalogue::{Error, MatchRow, Tx};
-use crate::domain::{CustomerId, Verdict};
+use crate::domain::{CustomerId, Digest, Verdict};
 
 /// Standing attachments (verdict `attach`) and candidates that a person is asked about (`review`, rank 1 first).
 ///
@@ -63,13 +65,15 @@ pub fn matches(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error
     Ok(sheet)
 }
 
-/// The questions to a person, with the reason of each.
+/// The questions to a person, with the reason of each. Records that compete for the same pictures, frames of a burst or cards
+/// of a template, are one family and stand together; it is named by the first of them.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub fn review(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error> {
     let mut sheet = Sheet::new(&[
         "candidate",
+        "family",
         "record",
         "customer",
         "rank",
@@ -85,13 +89,21 @@ pub fn review(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error>
         "upload",
     ]);
     sheet.hide_in_table(&["sha256", "upload"]);
-    let mut rows = tx.report_asked(customer)?;
-    rows.sort_by(|a, b| (&a.customer, &a.record, in_record(a)).cmp(&(&b.customer, &b.record, in_record(b))));
+    let rows = tx.report_asked(customer)?;
+    let families = families(&rows);
+    let family = |row: &MatchRow| families.get(&(&row.customer[..], &row.record[..])).map(|first| (*first).to_owned());
+    let names: Vec<Option<String>> = rows.iter().map(family).collect();
+    let mut rows: Vec<(Option<String>, MatchRow)> = names.into_iter().zip(rows).collect();
+    rows.sort_by(|(a_family, a), (b_family, b)| {
+        let (a_first, b_first) = (a_family.as_ref().unwrap_or(&a.record), b_family.as_ref().unwrap_or(&b.record));
+        (&a.customer, a_first, &a.record, in_record(a)).cmp(&(&b.customer, b_first, &b.record, in_record(b)))
+    });
     sheet.rows = rows
         .into_iter()
-        .map(|row| -> Vec<Cell> {
+        .map(|(family, row)| -> Vec<Cell> {
             vec![
                 row.candidate.into(),
+                family.into(),
                 row.record.into(),
                 row.customer.into(),
                 row.rank.into(),
@@ -109,6 +121,30 @@ pub fn review(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error>
         })
         .collect();
     Ok(sheet)
+}
+
+/// The first record of the family of each record, by customer and name; nothing for a record that competes with no other.
+fn families(rows: &[MatchRow]) -> HashMap<(&str, &str), &str> {
+    let mut pictures: BTreeMap<(&str, Digest, i64), BTreeSet<&str>> = BTreeMap::new();
+    for row in rows {
+        pictures.entry((&row.customer, row.sha256, row.image)).or_default().insert(&row.record);
+    }
+    // Each record points to one that comes before it and shares a picture with it; in the end to the first of its family.
+    let mut first: HashMap<(&str, &str), &str> = HashMap::new();
+    for ((customer, ..), records) in pictures.iter().filter(|(_, records)| records.len() > 1) {
+        let ends: BTreeSet<&str> = records.iter().map(|record| end(&first, customer, record)).collect();
+        let leader = ends.first().copied().unwrap_or_default();
+        first.extend(records.iter().chain(&ends).map(|&record| ((*customer, record), leader)));
+    }
+    first.keys().map(|&(customer, record)| ((customer, record), end(&first, customer, record))).collect()
+}
+
+/// Where the way from one record to the next ends.
+fn end<'a>(first: &HashMap<(&'a str, &'a str), &'a str>, customer: &'a str, record: &'a str) -> &'a str {
+    match first.get(&(customer, record)) {
+        Some(before) if *before != record => end(first, customer, before),
+        _ => record,
+    }
 }
 
 /// The order among the rows of one record: by rank, those without one last, then by what never changes.

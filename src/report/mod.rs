@@ -3,6 +3,7 @@
 //! Each report is one function from a consistent state of the catalogue to a [`Sheet`]. The order of rows is decided here,
 //! by bytes, so that two engines and two runs agree. Nothing is decided here about a picture.
 
+mod contradictions;
 mod customers;
 mod files;
 mod matches;
@@ -10,6 +11,7 @@ mod missing;
 mod sheet;
 pub mod text;
 
+pub use contradictions::contradictions;
 pub use customers::customers;
 pub use files::{files, unmatched};
 pub use matches::{matches, review};

@@ -6,7 +6,7 @@ use super::super::content::{ImageKey, groups};
 use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
 use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
 use super::super::verify::Residual;
-use super::{RIVAL_Z_MAX, certain};
+use super::{RIVAL_Z_MAX, answers, certain};
 use crate::domain::{ImageId, RecordId};
 use crate::recipe::Fit;
 
@@ -25,10 +25,20 @@ pub(super) struct Pair<'a> {
     /// Another record, of which nothing says that it lost the same original, may have lost this file, too.
     pub reproduces_another: bool,
     pub answer: Option<bool>,
+    /// The answer was given for a copy, or for a record that lost the same original.
+    pub is_implied: bool,
 }
 
-/// All pairs worth a thought, by record.
+/// All pairs worth a thought, by record, with what answers settle.
 pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
+    let mut pairs = pairs_of(facts);
+    answers::extend(&mut pairs);
+    mark_those_that_reproduce_another(&mut pairs, facts);
+    pairs
+}
+
+/// All pairs worth a thought, by record, with the answers as they were given.
+pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
     let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
     let images: HashMap<ImageId, &ImageFacts> = facts.images.iter().map(|image| (image.id, image)).collect();
     let measured: HashMap<(ImageId, RecordId), &CandidateFacts> =
@@ -60,19 +70,16 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
             reproduces_another: false,
             answer: answers.get(&key).copied(),
+            is_implied: false,
         });
     }
-    mark_those_that_reproduce_another(&mut pairs, facts, &records);
     pairs
 }
 
 /// Finds the images that another record may have lost, too: those that nearly make its thumbnail, or resemble it where its
 /// recipe is not known and its own original is not certain.
-fn mark_those_that_reproduce_another(
-    pairs: &mut BTreeMap<RecordId, Vec<Pair>>,
-    facts: &Facts,
-    records: &HashMap<RecordId, &RecordFacts>,
-) {
+fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, facts: &Facts) {
+    let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
     let certain: HashMap<RecordId, ImageId> =
         pairs.iter().filter_map(|(&record, pairs)| Some((record, pairs[certain(pairs)?].image.id))).collect();
     let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
@@ -111,7 +118,7 @@ fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Opti
 }
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.
-fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
+pub(super) fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
     let digest = a.sha256.is_some() && a.sha256 == b.sha256;
     let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
     let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;

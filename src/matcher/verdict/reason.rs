@@ -15,6 +15,13 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         Some(residual) => format!("the pixels differ (residual {:.1})", residual.z()),
     };
     let claim = match method {
+        Method::Person if pair.is_implied && pair.answer == Some(true) => {
+            return "a person said that this is the picture of a record that lost the same original".to_owned();
+        }
+        Method::Person if pair.is_implied => {
+            return "a person said of a copy, or of a record that lost the same original, that this is not the picture"
+                .to_owned();
+        }
         Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
         Method::Person => return "a person said that this is not the picture".to_owned(),
         Method::Digest => return "the recorded digest is this file's".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::content::ImageKey;
 use super::super::facts::Facts;
 use super::pair::{by_record, key_of};
-use super::{accepted, beaten, open, proven_by_bytes, undisputed};
+use super::{accepted, beaten, open, proven_by_bytes, resembles, undisputed};
 
 /// Images that stand in each other's way and were not compared yet: whether they show one picture decides something.
 pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
@@ -29,6 +29,14 @@ pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
                 if !pairs[other].image.truncated && !beaten(mine, theirs) {
                     ask(at, other);
                 }
+            }
+        }
+        // What was refused is refused in every copy.
+        for at in (0..pairs.len()).filter(|&at| pairs[at].answer == Some(false) && !pairs[at].is_implied) {
+            for &other in
+                open.iter().filter(|&&other| pairs[other].residual.is_some_and(|residual| resembles(&residual)))
+            {
+                ask(at, other);
             }
         }
         let made: Vec<usize> = open.into_iter().filter(|&at| pairs[at].reproduces == Some(true)).collect();

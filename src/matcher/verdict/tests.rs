@@ -9,11 +9,11 @@ use crate::matcher::facts::{Answer, CandidateFacts, ImageFacts, Measured, Record
 use crate::matcher::geometry::Frame;
 use crate::recipe::Fit;
 
-fn record(id: i64) -> RecordFacts {
+pub(super) fn record(id: i64) -> RecordFacts {
     RecordFacts { id: RecordId(id), sha256: None, md5: None, bytes: None, size: None, filename: None }
 }
 
-fn image(id: i64) -> ImageFacts {
+pub(super) fn image(id: i64) -> ImageFacts {
     ImageFacts {
         id: ImageId(id),
         digest: Digest::of(&id.to_be_bytes()),
@@ -47,7 +47,7 @@ fn residual(z: f32) -> Residual {
     }
 }
 
-fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
+pub(super) fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
     let thumbnail = Digest([record as u8; 32]);
     let measured = vec![Measured { thumbnail, residual: Some(residual(z)), known: 0, fit: None }];
     CandidateFacts { image: ImageId(image), record: RecordId(record), distance: Some(10), measured }
@@ -75,7 +75,7 @@ fn whole() -> Facts {
     }
 }
 
-fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
+pub(super) fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
     let all = decide(facts).into_iter().filter(|d| d.verdict == Verdict::Attach);
     all.map(|d| (d.image.0, d.record.0, d.method)).collect()
 }
@@ -423,7 +423,7 @@ fn silent(records: i64, images: i64, candidates: Vec<CandidateFacts>) -> Facts {
     }
 }
 
-fn compared(a: i64, b: i64, likeness: Likeness) -> Compared {
+pub(super) fn compared(a: i64, b: i64, likeness: Likeness) -> Compared {
     let key = |id| (image(id).digest, 1);
     Compared { a: key(a), b: key(b), comparison: Comparison { likeness, lz: 1.0, ..Comparison::UNKNOWN } }
 }
