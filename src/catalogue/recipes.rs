@@ -41,11 +41,11 @@ pub struct MeasuredPair {
     pub residual: Residual,
 }
 
-/// What was learned of one partition.
+/// What was learned of one partition, or of the engines that the shop uses at all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionRecipes {
-    /// The thumbnails meant.
-    pub partition: Partition,
+    /// The thumbnails meant; nothing for all whose own partition does not tell enough.
+    pub partition: Option<Partition>,
     /// Digest over the pairs that it was learned from.
     pub pairs: Digest,
     /// Best first; empty when nothing could be learned.
@@ -147,18 +147,31 @@ impl Tx<'_> {
         Ok(rows.into_iter().collect())
     }
 
-    /// Notes what was learned of a partition from the pairs whose digest this is. Where that changes what is known, every
+    /// How many thumbnails each partition has.
+    ///
+    /// # Errors
+    /// When the catalogue fails or holds what this program cannot read.
+    pub fn thumbnails_by_partition(&self) -> Result<BTreeMap<Partition, u64>, Error> {
+        let rows = self.rows(
+            "SELECT partition, COUNT(*) FROM thumbnails WHERE partition IS NOT NULL GROUP BY partition",
+            [],
+            |row| Ok((partition_of(&row.get::<String>(0)?)?, row.get::<i64>(1)? as u64)),
+        )?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Notes what was learned of a partition, or of all, from the pairs whose digest this is. Where that changes what is known, every
     /// record with a thumbnail that it may explain has changed for matching.
     ///
     /// # Errors
     /// When the catalogue fails or holds what this program cannot read.
     pub fn recipes_learned(
         &self,
-        partition: &Partition,
+        partition: Option<&Partition>,
         pairs: Digest,
         outcome: &Result<Vec<Learned>, Refusal>,
     ) -> Result<(), Error> {
-        let known = self.recipes()?.into_iter().find(|known| known.partition == *partition);
+        let known = self.recipes()?.into_iter().find(|known| known.partition.as_ref() == partition);
         let learned = outcome.as_deref().unwrap_or_default();
         // Plain numbers and names always have a text.
         let text = serde_json::to_string(learned).unwrap_or_default();
@@ -168,7 +181,8 @@ impl Tx<'_> {
              refusal = excluded.refusal, learned_at = excluded.learned_at",
             (
                 self.next_id("recipe")?,
-                partition_text(partition),
+                // Plain numbers and names always have a text.
+                serde_json::to_string(&partition).unwrap_or_default(),
                 pairs.0.as_slice(),
                 text,
                 outcome.as_ref().err().map(ToString::to_string),
@@ -179,8 +193,8 @@ impl Tx<'_> {
         if before != learned { self.records_to_reproduce(partition) } else { Ok(()) }
     }
 
-    /// Marks the records whose thumbnails a recipe of `partition` may explain as changed.
-    fn records_to_reproduce(&self, partition: &Partition) -> Result<(), Error> {
+    /// Marks the records whose thumbnails a recipe of `partition`, or of all, may explain as changed.
+    fn records_to_reproduce(&self, partition: Option<&Partition>) -> Result<(), Error> {
         let texts = self.rows(
             "SELECT DISTINCT partition FROM thumbnails WHERE partition IS NOT NULL ORDER BY partition",
             [],
@@ -188,8 +202,8 @@ impl Tx<'_> {
         )?;
         let change = self.change_seq()?;
         for text in texts {
-            let explained = serde_json::from_str(&text).is_ok_and(|other| partition.may_explain(&other));
-            if !explained {
+            let explains = |other: &Partition| partition.is_none_or(|partition| partition.may_explain(other));
+            if !serde_json::from_str(&text).is_ok_and(|other| explains(&other)) {
                 continue;
             }
             let records = self.rows(

@@ -44,6 +44,8 @@ enum Kind {
     Customers,
     /// Answers of people of which at most one can be right
     Contradictions,
+    /// How the shop made its thumbnails, as far as that was learned
+    Recipes,
 }
 
 /// The columns that `--stable` leaves out: moments, and ids that depend on the order in which things came.
@@ -64,6 +66,10 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
             Kind::Review => report::review(tx, customer),
             Kind::Customers => report::customers(tx, customer),
             Kind::Contradictions => report::contradictions(tx, customer),
+            Kind::Recipes if customer.is_some() => {
+                anyhow::bail!("recipes are the shop's, not a customer's: leave out --customer")
+            }
+            Kind::Recipes => report::recipes(tx),
         }?)
     })?;
     if args.stable {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Outcome, folder, wait};
 use crate::catalogue::{Catalogue, CustomerRow, Undecided};
 use crate::config::Config;
+use crate::recipe::Partition;
 use crate::report::text::moment;
 use crate::{serve, store};
 
@@ -30,7 +31,17 @@ struct Status {
     records: Records,
     uploads: Uploads,
     undecided: Open,
+    recipes: Recipes,
     stores: Stores,
+}
+
+/// Kinds of thumbnails, by coding and size, and the thumbnails in them.
+#[derive(Debug, Default, Serialize)]
+struct Recipes {
+    kinds: usize,
+    kinds_known: usize,
+    thumbnails: u64,
+    thumbnails_known: u64,
 }
 
 /// null for a store that is there, else what keeps it from being used.
@@ -75,10 +86,11 @@ struct Open {
 
 pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let catalogue = folder::open(data)?;
-    let (customers, undecided) = catalogue
-        .read(|tx| -> Result<_, crate::catalogue::Error> { Ok((tx.report_customers(None)?, tx.undecided(None)?)) })?;
+    let (customers, undecided, recipes) = catalogue.read(|tx| -> Result<_, crate::catalogue::Error> {
+        Ok((tx.report_customers(None)?, tx.undecided(None)?, recipes(tx)?))
+    })?;
     let stores = stores(&catalogue, data)?;
-    let status = status(data, &customers, &undecided, stores);
+    let status = status(data, &customers, &undecided, recipes, stores);
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
@@ -86,6 +98,22 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
         out.write_all(in_words(&status, &undecided).as_bytes())?;
     }
     Ok(Outcome::Done)
+}
+
+/// Of how many kinds of thumbnails it is known how they were made.
+fn recipes(tx: &crate::catalogue::Tx<'_>) -> Result<Recipes, crate::catalogue::Error> {
+    let learned = tx.recipes()?;
+    let mut recipes = Recipes::default();
+    for (partition, thumbnails) in tx.thumbnails_by_partition()? {
+        let explains = |other: &Partition| other.may_explain(&partition);
+        let known =
+            learned.iter().any(|known| !known.learned.is_empty() && known.partition.as_ref().is_some_and(explains));
+        recipes.kinds += 1;
+        recipes.kinds_known += usize::from(known);
+        recipes.thumbnails += thumbnails;
+        recipes.thumbnails_known += if known { thumbnails } else { 0 };
+    }
+    Ok(recipes)
 }
 
 /// What keeps the stores from being used. One in which nothing was ever put need not be there yet.
@@ -97,7 +125,7 @@ fn stores(catalogue: &Catalogue, data: &Path) -> anyhow::Result<Stores> {
     Ok(Stores { blobs: away(has_blobs, blobs.require()), originals: away(has_attachments, originals.require()) })
 }
 
-fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, stores: Stores) -> Status {
+fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, recipes: Recipes, stores: Stores) -> Status {
     let sum = |of: fn(&CustomerRow) -> i64| customers.iter().map(of).sum();
     Status {
         version: env!("CARGO_PKG_VERSION"),
@@ -130,6 +158,7 @@ fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, stores:
             held: undecided.held,
             held_until: undecided.held_until.map(moment),
         },
+        recipes,
         stores,
     }
 }
@@ -159,6 +188,13 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
     );
     if undecided.recipes > 0 {
         text += "           and what the certain pairs teach of how thumbnails were made is to be looked at\n";
+    }
+    let recipes = &status.recipes;
+    if recipes.kinds_known > 0 {
+        text += &format!(
+            "recipes    known of {} of {} thumbnails, by size and coding (`reunite report recipes`)\n",
+            recipes.thumbnails_known, recipes.thumbnails
+        );
     }
     if undecided.held > 0 {
         text += &format!("           {}\n", wait::held(undecided));

@@ -8,7 +8,7 @@ use crate::domain::{CustomerId, Digest, RecordId};
 use crate::matcher::facts::RecordFacts;
 use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use crate::matcher::metadata::agreeing_pairs;
-use crate::recipe::{Learned, Partition};
+use crate::recipe::{Learned, Partition, explain_most};
 
 /// Customers whose book is kept; another one takes the place of all of them, which costs one more reading.
 const KEPT_MAX: usize = 64;
@@ -36,15 +36,36 @@ pub struct Known {
 
 impl Known {
     fn of(partition: Option<&Partition>, recipes: &[PartitionRecipes]) -> Self {
-        let explains = |known: &&PartitionRecipes| partition.is_some_and(|of| known.partition.may_explain(of));
-        let learned: Vec<Learned> =
-            recipes.iter().filter(explains).flat_map(|known| known.learned.iter().copied()).collect();
+        let learned = partition.map_or_else(Vec::new, |partition| learned_of(partition, recipes));
         // Plain numbers always have a text.
         let text = serde_json::to_vec(&learned).unwrap_or_default();
         let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
         let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };
         Known { stamp, learned }
     }
+}
+
+/// The recipes that may have made thumbnails of this partition: those of the partitions that may explain it and, unless
+/// these say nearly all, the engines that the shop uses at all.
+fn learned_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Learned> {
+    let mut learned: Vec<Learned> = own_recipes(partition, recipes).flatten().copied().collect();
+    if !is_told(partition, recipes) {
+        let any = recipes.iter().filter(|known| known.partition.is_none()).flat_map(|known| &known.learned);
+        let sized = any.map(|one| Learned { recipe: one.recipe.sized(partition.long_side_px), ..*one });
+        learned.extend(sized.filter(|one| !learned.iter().any(|known| known.recipe == one.recipe)).collect::<Vec<_>>());
+    }
+    learned
+}
+
+/// Whether what partitions taught says nearly all about thumbnails of this one.
+pub fn is_told(partition: &Partition, recipes: &[PartitionRecipes]) -> bool {
+    own_recipes(partition, recipes).any(explain_most)
+}
+
+fn own_recipes<'a>(partition: &Partition, recipes: &'a [PartitionRecipes]) -> impl Iterator<Item = &'a [Learned]> {
+    let of_partition =
+        |known: &&PartitionRecipes| known.partition.as_ref().is_some_and(|known| known.may_explain(partition));
+    recipes.iter().filter(of_partition).map(|known| &known.learned[..])
 }
 
 impl Book {

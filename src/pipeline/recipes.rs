@@ -10,14 +10,18 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::catalogue::{self, CertainPair, MeasuredPair};
+use crate::catalogue::{self, CertainPair, MeasuredPair, PartitionRecipes};
 use crate::domain::{CustomerId, Digest, RecordId};
-use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn};
+use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn, learn_engines};
 
+use super::book::is_told;
 use super::{Error, Pipeline};
 
 /// Pairs that one partition is learned from at most; more teach little and cost a decoded original each.
 const PAIRS_MAX: usize = 24;
+
+/// Pairs of all partitions that engines are learned from at most: what one shop used at all is more than what made one size.
+const POOL_MAX: usize = 72;
 
 /// What is said of a pair that nothing but its pixels speaks for.
 const LIKELY: &str = "likely";
@@ -47,24 +51,44 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
         .catalogue
         .read(|tx| -> Result<_, catalogue::Error> { Ok((tx.learning_due()?, tx.undecided(None)?)) })?;
     let Some(mark) = mark.filter(|_| undecided.only_recipes_are_left()) else { return Ok(false) };
-    let (certain, measured, partitions, known) = pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> {
+    let (certain, measured, partitions, mut known) = pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> {
         Ok((tx.certain_pairs()?, tx.measured_pairs()?, tx.partitions()?, tx.recipes()?))
     })?;
-    for (partition, pairs) in with_likely(certain, likely(measured, &partitions)) {
-        let chosen = chosen(pairs);
-        let (digest, known) = (digest_of(&chosen), known.iter().find(|known| known.partition == partition));
-        if known.is_some_and(|known| known.pairs == digest) || known.is_none() && chosen.len() < PAIRS_MIN {
-            continue;
-        }
-        let outcome = learn_partition(pipeline, &partition, &chosen)?;
-        match &outcome {
-            Ok(learned) => tracing::info!(?partition, recipes = learned.len(), "learned how thumbnails were made"),
-            Err(refusal) => tracing::info!(?partition, "thumbnails keep their secret: {refusal}"),
-        }
-        pipeline.catalogue.write(move |tx| tx.recipes_learned(&partition, digest, &outcome))?;
+    let pairs = with_likely(certain, likely(measured, &partitions));
+    for (partition, pairs) in &pairs {
+        let pairs = chosen(pairs.clone(), PAIRS_MAX);
+        learn_from(pipeline, Some(partition), &pairs, &partitions, &known)?;
     }
+    // What the partitions' own pairs leave in the dark, the engines that the shop uses at all may explain.
+    known = pipeline.catalogue.read(|tx| tx.recipes())?;
+    let untold = pairs.into_iter().filter(|(partition, _)| !is_told(partition, &known) && partition.coding.is_exact());
+    let pairs = chosen(untold.flat_map(|(_, pairs)| pairs).collect(), POOL_MAX);
+    learn_from(pipeline, None, &pairs, &partitions, &known)?;
     pipeline.catalogue.write(move |tx| tx.learning_done(mark))?;
     Ok(true)
+}
+
+/// Learns from these pairs of a partition, or of any, unless that was done or they are too few to begin with.
+fn learn_from(
+    pipeline: &Pipeline,
+    partition: Option<&Partition>,
+    pairs: &[CertainPair],
+    partitions: &BTreeMap<Digest, Partition>,
+    known: &[PartitionRecipes],
+) -> Result<(), Error> {
+    let digest = digest_of(pairs);
+    let known = known.iter().find(|known| known.partition.as_ref() == partition);
+    if known.is_some_and(|known| known.pairs == digest) || known.is_none() && pairs.len() < PAIRS_MIN {
+        return Ok(());
+    }
+    let outcome = learned(pipeline, partition, pairs, partitions)?;
+    match &outcome {
+        Ok(learned) => tracing::info!(?partition, recipes = learned.len(), "learned how thumbnails were made"),
+        Err(refusal) => tracing::info!(?partition, "thumbnails keep their secret: {refusal}"),
+    }
+    let partition = partition.cloned();
+    pipeline.catalogue.write(move |tx| tx.recipes_learned(partition.as_ref(), digest, &outcome))?;
+    Ok(())
 }
 
 /// The pairs of which the pixels leave little doubt, by the partition of their thumbnail: a thumbnail with plenty to see on
@@ -111,7 +135,7 @@ fn with_likely(
 type Place = (usize, Digest);
 
 /// The pairs to learn from: the surest first, customers in turn, each picture once.
-fn chosen(pairs: Vec<CertainPair>) -> Vec<CertainPair> {
+fn chosen(pairs: Vec<CertainPair>, most: usize) -> Vec<CertainPair> {
     let mut customers: BTreeMap<CustomerId, Vec<(Place, CertainPair)>> = BTreeMap::new();
     for pair in pairs {
         let surest = ["digest", "bytes", "person", "name", LIKELY].iter().position(|method| *method == pair.method);
@@ -125,10 +149,10 @@ fn chosen(pairs: Vec<CertainPair>) -> Vec<CertainPair> {
     // Customers come in the order of their surest pair, not of their ids, which tell of arrival.
     hands.sort_by(|a, b| a.last().map(|(key, _)| *key).cmp(&b.last().map(|(key, _)| *key)));
     let mut chosen: Vec<CertainPair> = Vec::new();
-    while chosen.len() < PAIRS_MAX && hands.iter().any(|hand| !hand.is_empty()) {
+    while chosen.len() < most && hands.iter().any(|hand| !hand.is_empty()) {
         for (_, pair) in hands.iter_mut().filter_map(Vec::pop) {
             let known = chosen.iter().any(|c| c.thumbnail == pair.thumbnail || c.original == pair.original);
-            if !known && chosen.len() < PAIRS_MAX {
+            if !known && chosen.len() < most {
                 chosen.push(pair);
             }
         }
@@ -141,22 +165,25 @@ fn digest_of(pairs: &[CertainPair]) -> Digest {
     Digest::of(&bytes)
 }
 
-/// The recipes behind one partition, or why there are none to be sure of.
-fn learn_partition(
+/// The recipes behind one partition, or the engines behind all, or why there are none to be sure of.
+fn learned(
     pipeline: &Pipeline,
-    partition: &Partition,
+    partition: Option<&Partition>,
     pairs: &[CertainPair],
+    partitions: &BTreeMap<Digest, Partition>,
 ) -> Result<Result<Vec<Learned>, Refusal>, Error> {
     let mut thumbnails = Vec::new();
     for pair in pairs {
         let digest = pair.thumbnail;
         thumbnails.push(pipeline.catalogue.read(|tx| tx.thumbnail_file(digest))?.unwrap_or_default());
     }
-    let long_sides = vec![partition.long_side_px as usize; pairs.len()];
+    let long_side = |pair: &CertainPair| partitions.get(&pair.thumbnail).map_or(0, |partition| partition.long_side_px);
+    let long_sides: Vec<usize> = pairs.iter().map(|pair| long_side(pair) as usize).collect();
     let excesses = |at: usize, recipes: &[Recipe]| -> Result<Vec<Option<Excess>>, Error> {
         let pair = &pairs[at];
+        let recipes: Vec<Recipe> = recipes.iter().map(|recipe| recipe.sized(long_side(pair))).collect();
         let file = pipeline.blobs.open(pair.customer, pair.original)?;
-        match pipeline.children.excesses(file, &thumbnails[at], recipes) {
+        match pipeline.children.excesses(file, &thumbnails[at], &recipes) {
             Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
             // This pair teaches nothing; the others may.
             Err(_) => Ok(vec![None; recipes.len()]),
@@ -175,7 +202,10 @@ fn learn_partition(
             nothing()
         })
     };
-    let outcome = learn(partition.long_side_px, &long_sides, &mut measure);
+    let outcome = match partition {
+        Some(partition) => learn(partition.long_side_px, &long_sides, &mut measure),
+        None => learn_engines(&long_sides, &mut measure),
+    };
     failed.map_or(Ok(outcome), Err)
 }
 
@@ -198,9 +228,9 @@ mod tests {
             (0..60).map(|n| pair(i64::from(n % 4), n, ["digest", "name"][usize::from(n % 7 > 2)])).collect();
         let mut reversed = pairs.clone();
         reversed.reverse();
-        let chosen = chosen(pairs);
+        let chosen = chosen(pairs, PAIRS_MAX);
         assert_eq!(chosen.len(), PAIRS_MAX);
-        assert_eq!(chosen, super::chosen(reversed));
+        assert_eq!(chosen, super::chosen(reversed, PAIRS_MAX));
         let of = |customer| chosen.iter().filter(|pair| pair.customer == CustomerId(customer)).count();
         assert!((0..4).all(|customer| of(customer) == PAIRS_MAX / 4), "customers take turns");
         assert!(chosen.iter().filter(|pair| pair.method == "digest").count() >= 20, "the surest first");
@@ -209,7 +239,7 @@ mod tests {
     #[test]
     fn one_picture_teaches_once() {
         let pairs = vec![pair(1, 1, "bytes"), pair(2, 1, "digest"), pair(1, 1, "name")];
-        assert_eq!(chosen(pairs).len(), 1);
+        assert_eq!(chosen(pairs, PAIRS_MAX).len(), 1);
     }
 
     #[test]

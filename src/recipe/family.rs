@@ -103,7 +103,7 @@ pub enum Orientation {
 /// How a shop made thumbnails of one size and format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Recipe {
-    /// The box that thumbnails fit into: its side, in pixels.
+    /// The box that thumbnails fit into: its side, in pixels; 0 for any, see [`Recipe::sized`].
     pub side_px: u32,
     /// How the picture fills the thumbnail.
     pub frame: Frame,
@@ -117,6 +117,18 @@ pub struct Recipe {
     pub orientation: Option<Orientation>,
 }
 
+impl Recipe {
+    /// The recipe of which nothing is known but size and engine.
+    pub(super) fn plain(side_px: u32, scaler: Scaler) -> Recipe {
+        Recipe { side_px, frame: Frame::Fit, scaler, sharpen: Sharpen::None, opacity: None, orientation: None }
+    }
+
+    /// A recipe for any size as it makes thumbnails of this long side.
+    pub fn sized(self, long_side_px: u32) -> Recipe {
+        if self.side_px == 0 { Recipe { side_px: long_side_px, ..self } } else { self }
+    }
+}
+
 impl Scaler {
     pub(super) fn arithmetic(self) -> Arithmetic {
         match self {
@@ -126,4 +138,31 @@ impl Scaler {
             Scaler::Vips => Arithmetic::Vips,
         }
     }
+}
+
+/// Every engine by name, in the order in which they are tried.
+pub(super) fn engines() -> Vec<Scaler> {
+    let mut out: Vec<Scaler> = pillow::Filter::ALL.iter().map(|&filter| Scaler::Pillow { filter }).collect();
+    out.extend([gd::Build::Library, gd::Build::Bundled].map(|build| Scaler::Gd { build }));
+    for operator in [magick::Operator::Thumbnail, magick::Operator::Resize] {
+        out.extend([magick::Depth::Cut, magick::Depth::Rounded].map(|depth| Scaler::Magick {
+            operator,
+            kernel: None,
+            depth,
+        }));
+    }
+    out.push(Scaler::Vips);
+    out.extend([pillow::Filter::Bicubic, pillow::Filter::Lanczos].map(|filter| Scaler::PillowThumbnail { filter }));
+    out
+}
+
+/// Sharpenings that are common: Pillow's default, mild ones, and ImageMagick's that manuals recommend. The latter work on
+/// what is not rounded yet.
+pub(super) fn sharpenings(scaler: Scaler) -> impl Iterator<Item = Sharpen> {
+    let pillow = |(radius, percent, threshold)| Sharpen::Pillow { radius, percent, threshold };
+    let magick = |(sigma, amount, threshold)| Sharpen::Magick { sigma, amount, threshold };
+    let fine = matches!(scaler, Scaler::Magick { .. } | Scaler::Kernel { .. });
+    let by_pillow = [(80, 70, 0), (200, 150, 3), (100, 100, 0), (50, 100, 0), (50, 50, 0), (100, 50, 0)];
+    let by_magick = [(50, 100, 0), (75, 100, 0), (100, 100, 0), (50, 50, 0), (75, 75, 2), (50, 100, 5), (75, 100, 5)];
+    by_pillow.into_iter().map(pillow).chain(by_magick.into_iter().map(magick).filter(move |_| fine))
 }

@@ -9,12 +9,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{Orientation, Recipe, Scaler, Sharpen};
+use super::family::{Orientation, Recipe, Scaler, engines, sharpenings};
 use super::frame::Frame;
 use super::kernel::{Kernel, Passes, Shrink};
 use super::reproduce::{Fit, RELATIVE_FROM_PX};
 use super::statistic::Excess;
-use super::{gd, magick, pillow};
 
 /// Fewer certain pairs than this teach nothing.
 pub const PAIRS_MIN: usize = 10;
@@ -30,6 +29,8 @@ const RECIPES_MAX: usize = 3;
 const D_CAP: f32 = 0.1;
 /// The largest threshold for [`Excess::hz`].
 const HZ_CAP: f32 = 0.4;
+/// The part of its pairs that a partition's recipes have to explain, to be all that there is to know.
+const MOST: f32 = 0.8;
 /// A search whose best recipe leaves less than this unexplained, in grey levels, has found what was done.
 const FOUND: f32 = 0.01;
 /// Pairs on which every engine and frame is tried.
@@ -52,6 +53,14 @@ pub struct Learned {
     pub d_max: f32,
     /// The threshold for [`Fit::hz`].
     pub hz_max: f32,
+}
+
+/// Whether these recipes of one partition explain most of the pairs that they were learned from, so that nothing else needs
+/// to be tried on its thumbnails.
+pub fn explain_most(learned: &[Learned]) -> bool {
+    let pairs = learned.first().map_or(0, |first| first.pairs);
+    let explained: u32 = learned.iter().map(|one| one.explained).sum();
+    pairs > 0 && explained as f32 >= MOST * pairs as f32
 }
 
 impl Learned {
@@ -235,8 +244,7 @@ impl<'a> Table<'a> {
 
 /// Fills the table, stage by stage.
 fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
-    let plain =
-        |frame, scaler| Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None };
+    let plain = |frame, scaler| Recipe { frame, ..Recipe::plain(side_px, scaler) };
     let crossed = |scalers: &[Scaler]| -> Vec<Recipe> {
         Frame::ALL.iter().flat_map(|&frame| scalers.iter().map(move |&scaler| plain(frame, scaler))).collect()
     };
@@ -286,32 +294,6 @@ fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
         })
         .collect();
     table.add(&by_passes, measure);
-}
-
-fn engines() -> Vec<Scaler> {
-    let mut out: Vec<Scaler> = pillow::Filter::ALL.iter().map(|&filter| Scaler::Pillow { filter }).collect();
-    out.extend([gd::Build::Library, gd::Build::Bundled].map(|build| Scaler::Gd { build }));
-    for operator in [magick::Operator::Thumbnail, magick::Operator::Resize] {
-        out.extend([magick::Depth::Cut, magick::Depth::Rounded].map(|depth| Scaler::Magick {
-            operator,
-            kernel: None,
-            depth,
-        }));
-    }
-    out.push(Scaler::Vips);
-    out.extend([pillow::Filter::Bicubic, pillow::Filter::Lanczos].map(|filter| Scaler::PillowThumbnail { filter }));
-    out
-}
-
-/// Sharpenings that are common: Pillow's default, mild ones, and ImageMagick's that manuals recommend. The latter work on
-/// what is not rounded yet.
-fn sharpenings(scaler: Scaler) -> impl Iterator<Item = Sharpen> {
-    let pillow = |(radius, percent, threshold)| Sharpen::Pillow { radius, percent, threshold };
-    let magick = |(sigma, amount, threshold)| Sharpen::Magick { sigma, amount, threshold };
-    let fine = matches!(scaler, Scaler::Magick { .. } | Scaler::Kernel { .. });
-    let by_pillow = [(80, 70, 0), (200, 150, 3), (100, 100, 0), (50, 100, 0), (50, 50, 0), (100, 50, 0)];
-    let by_magick = [(50, 100, 0), (75, 100, 0), (100, 100, 0), (50, 50, 0), (75, 75, 2), (50, 100, 5), (75, 100, 5)];
-    by_pillow.into_iter().map(pillow).chain(by_magick.into_iter().map(magick).filter(move |_| fine))
 }
 
 /// The recipe with what pairs tell of orientation and transparency; what no pair tells stays open.

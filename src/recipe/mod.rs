@@ -26,8 +26,10 @@ mod predict;
 mod taps;
 mod upload;
 mod vips;
+mod words;
 
 // The comparison of both.
+mod engines;
 mod forward;
 mod learn;
 mod reproduce;
@@ -37,11 +39,12 @@ mod statistic;
 mod tests;
 
 pub use cells::{Cells, Component};
+pub use engines::learn_engines;
 pub use family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 pub use frame::Frame;
 pub use gd::Build;
 pub use kernel::{Kernel, Passes, Shrink};
-pub use learn::{Learned, Measure, PAIRS_MIN, Refusal, learn};
+pub use learn::{Learned, Measure, PAIRS_MIN, Refusal, explain_most, learn};
 pub use magick::{Depth, Operator};
 pub use partition::{Coding, Partition};
 pub use pillow::Filter;

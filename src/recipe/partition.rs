@@ -42,6 +42,11 @@ impl Coding {
         }
     }
 
+    /// Whether the file leaves so little open that what explains it is evidence of how it was made.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Coding::Jpeg { .. } | Coding::Lossless)
+    }
+
     /// Whether one encoder at one setting may have written both. A grey JPEG lacks the chroma table of its brothers.
     pub fn agrees(&self, other: &Coding) -> bool {
         match (self, other) {

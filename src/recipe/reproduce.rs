@@ -60,6 +60,11 @@ pub const ALIKE: f32 = 4.0;
 pub const RELATIVE_FROM_PX: usize = 160;
 
 impl Fit {
+    /// The largest error of a copy, for a thumbnail of this size.
+    pub fn limit(long_side_px: usize) -> f32 {
+        if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR }
+    }
+
     /// Of the two errors, the one that decides for a thumbnail of this size.
     pub fn error(excess: &Excess, long_side_px: usize) -> f32 {
         if long_side_px >= RELATIVE_FROM_PX { excess.hz } else { excess.d }
@@ -100,7 +105,7 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let long_side_px = cells.long_side();
             let error = Fit::error(&excess, long_side_px);
             let within = error <= learned.threshold(long_side_px);
-            let limit = if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR };
+            let limit = Fit::limit(long_side_px);
             let (near, alike) = (error <= limit, error <= ALIKE * limit);
             Some(Fit { d: excess.d, hz: excess.hz, loss: excess.loss, turn, within, near, alike })
         });

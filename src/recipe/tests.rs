@@ -5,6 +5,7 @@
 use crate::decode::{Limits, Scale, decode, samples, upright};
 
 use super::cells::Cells;
+use super::engines::learn_engines;
 use super::family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 use super::frame::{Arithmetic, Frame, place};
 use super::kernel::{Kernel, Passes, Shrink};
@@ -308,6 +309,57 @@ fn two_recipes_behind_one_header_are_both_learned_and_chance_is_not() {
     let mut nothing = |pairs: &[usize], recipes: &[Recipe]| vec![vec![Some(far); recipes.len()]; pairs.len()];
     assert_eq!(learn(200, &[200; 24], &mut nothing), Err(Refusal::NothingFits { explained: 0, pairs: 24 }));
     assert_eq!(learn(200, &[200; 9], &mut nothing), Err(Refusal::TooFewPairs { pairs: 9 }));
+}
+
+#[test]
+fn engines_are_learned_across_sizes_and_chance_teaches_none() {
+    let sides = [60, 70, 80, 90];
+    let mut pairs: Vec<_> = (0..12u32)
+        .map(|n| pair(n, if n < 8 { Filter::Bicubic } else { Filter::Lanczos }, sides[n as usize % sides.len()]))
+        .collect();
+    // A pair that is none: its thumbnail is another picture's.
+    pairs[0].0 = pair(40, Filter::Bicubic, sides[0]).0;
+    let long_sides: Vec<usize> = (0..pairs.len()).map(|n| sides[n % sides.len()]).collect();
+    let uploads: Vec<_> =
+        pairs.iter().map(|(_, original)| Upload::read(original, &Limits::default()).unwrap()).collect();
+    let cells: Vec<_> = pairs.iter().map(|(thumbnail, _)| Cells::read(thumbnail).unwrap()).collect();
+    let one = |&pair: &usize, recipes: &[Recipe]| {
+        let reproducer = Reproducer::new(&uploads[pair]);
+        let sized = recipes.iter().map(|recipe| recipe.sized(long_sides[pair] as u32));
+        sized.map(|recipe| reproducer.excess(&recipe, &cells[pair], 1)).collect()
+    };
+    let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| one(pair, recipes)).collect();
+    let learned = learn_engines(&long_sides, &mut measure).unwrap();
+    let told: Vec<_> = learned.iter().map(|one| (one.recipe.scaler, one.recipe.sharpen)).collect();
+    let [bicubic, lanczos] = [Filter::Bicubic, Filter::Lanczos].map(|filter| Scaler::Pillow { filter });
+    assert_eq!(told, [(bicubic, Sharpen::None), (lanczos, Sharpen::None)]);
+    // A little thumbnail by Lanczos may be explained by its neighbour, too.
+    assert_eq!(learned.iter().map(|one| one.explained).sum::<u32>(), 11);
+    assert!(learned.iter().all(|one| one.recipe.side_px == 0 && one.pairs == 12));
+}
+
+#[test]
+fn a_sharpened_engine_is_learned_and_two_pairs_alone_are_chance() {
+    let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0 };
+    let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
+    let mild = Sharpen::Pillow { radius: 80, percent: 70, threshold: 0 };
+    let explains = |pair: usize, recipe: &Recipe| match pair {
+        0..6 => recipe.scaler == Scaler::Vips && recipe.sharpen == Sharpen::None,
+        6..10 => recipe.scaler == Scaler::Vips && recipe.sharpen == mild && recipe.frame == Frame::Pad,
+        10..12 => recipe.scaler == Scaler::Gd { build: super::Build::Library },
+        _ => false,
+    };
+    let one = |&pair: &usize, recipes: &[Recipe]| {
+        recipes.iter().map(|recipe| Some(if explains(pair, recipe) { exact } else { far })).collect()
+    };
+    let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| one(pair, recipes)).collect();
+    let learned = learn_engines(&[200; 14], &mut measure).unwrap();
+    let told: Vec<_> = learned.iter().map(|one| (one.recipe.sharpen, one.recipe.frame, one.explained)).collect();
+    assert_eq!(told, [(Sharpen::None, Frame::Fit, 6), (mild, Frame::Pad, 4)]);
+    assert!(learned.iter().all(|one| one.recipe.scaler == Scaler::Vips));
+    assert_eq!(learn_engines(&[200; 2], &mut measure), Err(Refusal::TooFewPairs { pairs: 2 }));
+    let mut nothing = |pairs: &[usize], recipes: &[Recipe]| vec![vec![None; recipes.len()]; pairs.len()];
+    assert_eq!(learn_engines(&[200; 14], &mut nothing), Err(Refusal::NothingFits { explained: 0, pairs: 14 }));
 }
 
 #[test]

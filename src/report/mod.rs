@@ -8,6 +8,7 @@ mod customers;
 mod files;
 mod matches;
 mod missing;
+mod recipes;
 mod sheet;
 pub mod text;
 
@@ -16,4 +17,5 @@ pub use customers::customers;
 pub use files::{files, unmatched};
 pub use matches::{matches, review};
 pub use missing::missing;
+pub use recipes::recipes;
 pub use sheet::{Cell, Format, Sheet};
