@@ -39,6 +39,8 @@ pub enum Scaler {
     },
     /// libvips 8.13 or later, `vipsthumbnail`.
     Vips,
+    /// The same with `--export-profile srgb`.
+    VipsExport,
     /// Software without a module of its own here.
     Kernel {
         /// What happens before.
@@ -135,7 +137,7 @@ impl Scaler {
             Scaler::Pillow { .. } | Scaler::PillowThumbnail { .. } => Arithmetic::Python,
             Scaler::Gd { .. } | Scaler::Kernel { .. } => Arithmetic::Php,
             Scaler::Magick { .. } => Arithmetic::Magick,
-            Scaler::Vips => Arithmetic::Vips,
+            Scaler::Vips | Scaler::VipsExport => Arithmetic::Vips,
         }
     }
 }
@@ -151,7 +153,7 @@ pub(super) fn engines() -> Vec<Scaler> {
             depth,
         }));
     }
-    out.push(Scaler::Vips);
+    out.extend([Scaler::Vips, Scaler::VipsExport]);
     out.extend([pillow::Filter::Bicubic, pillow::Filter::Lanczos].map(|filter| Scaler::PillowThumbnail { filter }));
     out
 }

@@ -4,6 +4,10 @@
 //! averaged so far that twice the target remains, and reduced with weights of 6 bits (its vector path), and columns
 //! likewise with weights of 12 bits. Pictures with opacity are multiplied with it and go through floating point.
 
+mod export;
+
+pub use export::exported;
+
 use super::taps::Grid;
 
 /// By how much libvips lets the JPEG decoder shrink: 1, 2, 4 or 8.

@@ -57,6 +57,7 @@ impl Display for Scaler {
                 kernel.map_or(Ok(()), |kernel| write!(f, " -filter {}", kernel_name(kernel)))
             }
             Scaler::Vips => f.write_str("vipsthumbnail"),
+            Scaler::VipsExport => f.write_str("vipsthumbnail --export-profile srgb"),
             Scaler::Kernel { shrink, kernel, .. } => {
                 write!(f, "unnamed software, {}", kernel_name(*kernel))?;
                 f.write_str(if *shrink == Shrink::None { "" } else { " after shrinking by a whole number" })
