@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::facts::{ImageFacts, RecordFacts};
-use crate::domain::{ImageId, RecordId};
+use crate::domain::{ETag, ImageId, RecordId};
 
 /// A name that more records carry proposes no pair.
 const RARE_MAX: usize = 8;
@@ -70,6 +70,8 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, names: &Names) -> Agr
     let plain = image.page == 1;
     let sha256 = record.sha256.map(|digest| plain && digest == image.digest);
     let md5 = record.md5.zip(image.md5).map(|(recorded, ours)| plain && recorded == ours);
+    let etag = record.etag.is_some_and(|etag| plain && image.has_etag(etag));
+    let digest_differs = sha256 == Some(false) || md5 == Some(false);
     let bytes = record.bytes.map(|bytes| plain && bytes == image.bytes);
     let (size, smaller, aspect) = match (record.size, image.size) {
         (Some(recorded), Some(ours)) => compare_sizes(recorded, ours),
@@ -79,8 +81,8 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, names: &Names) -> Agr
     let stem = record.filename.as_deref().map(stem_of_name).filter(|stem| !stem.is_empty());
     let name = stem.as_ref().is_some_and(|stem| image.paths.iter().any(|path| stem_of_path(path) == *stem));
     Agreement {
-        digest: sha256 == Some(true) || (sha256.is_none() && md5 == Some(true)),
-        digest_differs: sha256 == Some(false) || md5 == Some(false),
+        digest: sha256 == Some(true) || (sha256.is_none() && md5 == Some(true)) || (etag && !digest_differs),
+        digest_differs,
         bytes: bytes == Some(true),
         bytes_differ: bytes == Some(false),
         size,
@@ -103,6 +105,7 @@ pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(Im
     let names = Names::of(records);
     let mut by_digest: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
     let mut by_md5: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
+    let mut by_etag: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
     let mut by_bytes: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
     let mut by_stem: HashMap<_, Vec<&ImageFacts>> = HashMap::new();
     for image in images {
@@ -110,6 +113,10 @@ pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(Im
         by_bytes.entry(image.bytes).or_default().push(image);
         if let Some(md5) = image.md5 {
             by_md5.entry(md5).or_default().push(image);
+            by_etag.entry(ETag { md5, parts: 0 }).or_default().push(image);
+        }
+        for &etag in &image.etags {
+            by_etag.entry(etag).or_default().push(image);
         }
         for stem in image.paths.iter().map(|path| stem_of_path(path)).collect::<BTreeSet<_>>() {
             by_stem.entry(stem).or_default().push(image);
@@ -121,6 +128,7 @@ pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(Im
         let alike = [
             record.sha256.and_then(|digest| by_digest.get(&digest)),
             record.md5.and_then(|md5| by_md5.get(&md5)),
+            record.etag.and_then(|etag| by_etag.get(&etag)),
             record.bytes.and_then(|bytes| by_bytes.get(&bytes)),
             stem.and_then(|stem| by_stem.get(&stem)),
         ];

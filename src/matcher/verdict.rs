@@ -2,7 +2,7 @@
 //!
 //! A wrong attachment is the one fault that is not forgiven, so an automatic one needs proof, and resemblance is none:
 //!
-//! 1. **digest**: a recorded digest is the file's.
+//! 1. **digest**: a recorded digest is the file's: SHA-256, MD5 or the ETag of an S3 store.
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
 //!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
 //!    shot of the same camera contradicts; and two files that both claim to be the one leave the question open unless the

@@ -10,6 +10,8 @@ use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use crate::matcher::metadata::agreeing_pairs;
 use crate::recipe::{Learned, Partition};
 
+use super::digests::Wanted;
+
 /// Customers whose book is kept; another one takes the place of all of them, which costs one more reading.
 const KEPT_MAX: usize = 64;
 
@@ -17,8 +19,7 @@ const KEPT_MAX: usize = 64;
 pub struct Book {
     /// The state of the records that this is.
     pub seq: i64,
-    /// Some record carries an MD5.
-    pub wants_md5: bool,
+    wants_md5: bool,
     records: Vec<RecordFacts>,
     thumbnails: HashMap<RecordId, Vec<Digest>>,
     recipes: HashMap<Digest, Arc<Known>>,
@@ -67,13 +68,19 @@ impl Book {
             }
             Ok(Book {
                 seq: tx.records_seq(customer)?,
-                wants_md5: records.iter().any(|(_, record)| record.md5.is_some()),
+                wants_md5: records.iter().any(|(_, record)| record.asks_for_md5()),
                 records: records.into_iter().map(|(_, record)| record).collect(),
                 thumbnails,
                 recipes,
                 index: Index::new(entries),
             })
         })
+    }
+
+    /// Digests that records ask for of a file of so many bytes.
+    pub(super) fn digests_wanted(&self, bytes: u64) -> Wanted {
+        let part_lengths = self.records.iter().flat_map(|record| record.part_lengths(bytes)).collect();
+        Wanted { md5: self.wants_md5, part_lengths }
     }
 
     /// The records within reach of an image, with their fingerprint distance where that is what brought them near.

@@ -112,7 +112,9 @@ fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Opti
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.
 fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
-    let digest = a.sha256.is_some() && a.sha256 == b.sha256;
+    let digest = a.sha256.is_some() && a.sha256 == b.sha256
+        || a.md5.is_some() && a.md5 == b.md5
+        || a.etag.is_some() && a.etag == b.etag;
     let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
     let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
     (digest || facts) && !contradicts

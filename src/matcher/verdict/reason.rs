@@ -17,7 +17,7 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
     let claim = match method {
         Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
         Method::Person => return "a person said that this is not the picture".to_owned(),
-        Method::Digest => return "the recorded digest is this file's".to_owned(),
+        Method::Digest => return format!("the recorded {} is this file's", digest_of(pair)),
         Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
         Method::Bytes => "the recorded length is this file's",
         Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
@@ -38,4 +38,16 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         }
     }
     words
+}
+
+/// The recorded digest that is the file's.
+fn digest_of(pair: &Pair) -> &'static str {
+    let (record, image) = (pair.record, pair.image);
+    if record.sha256 == Some(image.digest) {
+        "SHA-256"
+    } else if record.md5.is_some() && record.md5 == image.md5 {
+        "MD5"
+    } else {
+        "ETag"
+    }
 }

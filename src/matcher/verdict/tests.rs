@@ -3,14 +3,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Digest;
+use crate::domain::{Digest, ETag};
 use crate::matcher::content::{Compared, Comparison, Likeness};
 use crate::matcher::facts::{Answer, CandidateFacts, ImageFacts, Measured, RecordFacts};
 use crate::matcher::geometry::Frame;
 use crate::recipe::Fit;
 
 fn record(id: i64) -> RecordFacts {
-    RecordFacts { id: RecordId(id), sha256: None, md5: None, bytes: None, size: None, filename: None }
+    RecordFacts { id: RecordId(id), sha256: None, md5: None, etag: None, bytes: None, size: None, filename: None }
 }
 
 fn image(id: i64) -> ImageFacts {
@@ -18,6 +18,7 @@ fn image(id: i64) -> ImageFacts {
         id: ImageId(id),
         digest: Digest::of(&id.to_be_bytes()),
         md5: None,
+        etags: Vec::new(),
         bytes: 1_000_000 + id as u64,
         page: 1,
         size: Some((4000, 3000)),
@@ -94,6 +95,32 @@ fn a_recorded_digest_attaches_even_without_pixels() {
     assert_eq!(attached(&facts), [(2, 1, Method::Digest)]);
     facts.images[1].page = 2;
     assert_eq!(attached(&facts), [], "a digest speaks of the file's first page only");
+}
+
+#[test]
+fn an_etag_proves_and_never_disproves() {
+    let etag = |parts| ETag { md5: [7; 16], parts };
+    let silent = || Facts { records: vec![record(1)], images: vec![image(1), image(2)], ..Facts::default() };
+    for parts in [0, 3] {
+        let mut facts = silent();
+        facts.records[0].etag = Some(etag(parts));
+        assert_eq!(attached(&facts), [], "{parts}");
+        facts.images[1].etags = vec![etag(1), etag(3)];
+        facts.images[1].md5 = Some([7; 16]);
+        assert_eq!(attached(&facts), [(2, 1, Method::Digest)], "{parts}");
+        assert_eq!(decide(&facts)[0].reason, "the recorded ETag is this file's");
+        facts.images[1].etags = vec![etag(4)];
+        facts.images[1].md5 = Some([8; 16]);
+        assert_eq!(attached(&facts), [], "{parts}");
+        facts.images[1].etags = vec![etag(3)];
+        facts.images[1].md5 = Some([7; 16]);
+        facts.records[0].sha256 = Some(Digest::of(b"another"));
+        assert_eq!(attached(&facts), [], "another digest is recorded");
+    }
+    let mut encrypted = whole();
+    encrypted.records[0].etag = Some(etag(0));
+    encrypted.images[0].md5 = Some([8; 16]);
+    assert_eq!(attached(&encrypted), [(1, 1, Method::Bytes)]);
 }
 
 #[test]
