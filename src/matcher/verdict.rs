@@ -5,7 +5,7 @@
 //! 1. **digest**: a recorded digest is the file's: SHA-256, MD5 or the ETag of an S3 store.
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
 //!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
-//!    shot of the same camera contradicts; and two files that both claim to be the one leave the question open unless the
+//!    shot of the same camera, or what an editor made of the shot, contradicts; and two files that both claim to be the one leave the question open unless the
 //!    name settles it.
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
 //!    closely *without* any correction of colour: an edited copy keeps its name and size.

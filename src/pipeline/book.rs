@@ -7,7 +7,7 @@ use crate::catalogue::{self, Catalogue, ImageToMatch, PartitionRecipes};
 use crate::domain::{CustomerId, Digest, RecordId};
 use crate::matcher::facts::RecordFacts;
 use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
-use crate::matcher::metadata::agreeing_pairs;
+use crate::matcher::metadata::Register;
 use crate::recipe::{Learned, Partition};
 
 use super::digests::Wanted;
@@ -21,6 +21,7 @@ pub struct Book {
     pub seq: i64,
     wants_md5: bool,
     records: Vec<RecordFacts>,
+    register: Register,
     thumbnails: HashMap<RecordId, Vec<Digest>>,
     recipes: HashMap<Digest, Arc<Known>>,
     index: Index,
@@ -52,6 +53,7 @@ impl Book {
     fn read(catalogue: &Catalogue, customer: CustomerId) -> Result<Self, catalogue::Error> {
         catalogue.read(|tx| {
             let records = tx.record_facts(customer, i64::MIN)?;
+            let records: Vec<RecordFacts> = records.into_iter().map(|(_, record)| record).collect();
             let names = tx.record_names(customer)?;
             let mut thumbnails: HashMap<RecordId, Vec<Digest>> = HashMap::new();
             let (learned, mut recipes) = (tx.recipes()?, HashMap::new());
@@ -68,8 +70,9 @@ impl Book {
             }
             Ok(Book {
                 seq: tx.records_seq(customer)?,
-                wants_md5: records.iter().any(|(_, record)| record.asks_for_md5()),
-                records: records.into_iter().map(|(_, record)| record).collect(),
+                wants_md5: records.iter().any(RecordFacts::asks_for_md5),
+                register: Register::of(&records),
+                records,
                 thumbnails,
                 recipes,
                 index: Index::new(entries),
@@ -85,8 +88,8 @@ impl Book {
 
     /// The records within reach of an image, with their fingerprint distance where that is what brought them near.
     pub fn reach(&self, image: &ImageToMatch) -> BTreeMap<RecordId, Option<u16>> {
-        let agreeing = agreeing_pairs(&self.records, std::slice::from_ref(&image.facts));
-        let mut reach: BTreeMap<_, _> = agreeing.into_iter().map(|(_, record)| (record, None)).collect();
+        let agreeing = self.register.agreeing(&self.records, &image.facts);
+        let mut reach: BTreeMap<_, _> = agreeing.into_iter().map(|record| (record, None)).collect();
         let near = self.index.nearest(&image.views, RADIUS, NEAREST_MAX);
         reach.extend(near.into_iter().map(|near| (near.record, Some(near.distance))));
         reach

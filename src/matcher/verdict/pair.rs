@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::content::{ImageKey, groups};
 use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
-use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
+use super::super::metadata::{Agreement, Register, agreement};
 use super::super::verify::Residual;
 use super::{RIVAL_Z_MAX, certain};
 use crate::domain::{ImageId, RecordId};
@@ -39,9 +39,11 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
         let accepted = answers.entry((answer.image, answer.record)).or_insert(true);
         *accepted &= answer.accepted;
     }
-    let names = Names::of(&facts.records);
-    let mut keys: Vec<(ImageId, RecordId)> = agreeing_pairs(&facts.records, &facts.images);
-    keys.extend(measured.keys());
+    let register = Register::of(&facts.records);
+    let mut keys: Vec<(ImageId, RecordId)> = measured.keys().copied().collect();
+    for image in &facts.images {
+        keys.extend(register.agreeing(&facts.records, image).into_iter().map(|record| (image.id, record)));
+    }
     keys.extend(answers.keys());
     keys.sort_unstable();
     keys.dedup();
@@ -53,7 +55,7 @@ pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
         pairs.entry(key.1).or_default().push(Pair {
             record,
             image,
-            agreement: agreement(record, image, &names),
+            agreement: agreement(record, image, &register),
             content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),

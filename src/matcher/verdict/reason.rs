@@ -30,6 +30,9 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         if pair.image.truncated {
             words.push_str("; the file is truncated");
         }
+        if pair.agreement.name_differs {
+            words.push_str("; its name says another picture");
+        }
         if pair.agreement.digest_differs {
             words.push_str("; another digest is recorded");
         }

@@ -141,6 +141,9 @@ fn another_shot_of_the_same_camera_is_not_the_picture() {
     facts.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
     assert_eq!(attached(&facts), [], "equal length and size happen in a burst");
     assert_eq!(for_review(&facts), [1]);
+    assert!(decide(&facts)[0].reason.ends_with("its name says another picture"), "{}", decide(&facts)[0].reason);
+    facts.images[0].paths = vec![b"IMG_0042-bearbeitet.jpg".to_vec()];
+    assert_eq!(attached(&facts), [], "an editor's");
     facts.images[0].paths.push(b"renamed.jpg".to_vec());
     assert_eq!(attached(&facts), [(1, 1, Method::Bytes)], "one of its names says nothing");
 }
