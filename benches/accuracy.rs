@@ -148,6 +148,7 @@ impl Customer {
                 etag: None,
                 bytes: record.bytes,
                 size: record.width.zip(record.height),
+                taken: None,
                 filename: Some(record.filename.clone()).filter(|name| !name.is_empty()),
             })
             .collect()
@@ -165,6 +166,7 @@ impl Customer {
                     bytes: image.bytes,
                     page: 1,
                     size: image.size,
+                    taken: None,
                     paths: image.paths.iter().map(|path| path.clone().into_bytes()).collect(),
                     truncated: image.truncated,
                     storage: image.storage,

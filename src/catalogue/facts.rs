@@ -8,6 +8,7 @@ use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, ImageId, Micros, RecordId, UploadId};
 use crate::fingerprint::{Fingerprint, Views};
 use crate::matcher::facts::{Answer, CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
+use crate::matcher::taken::Moment;
 use crate::recipe::Partition;
 
 /// A customer's facts, with what joins them to rows.
@@ -50,7 +51,7 @@ pub struct ImageToMatch {
 }
 
 const IMAGE_COLUMNS: &str = "i.id, b.digest, b.md5, b.size, i.number, i.width, i.height, i.truncated, i.storage, \
-     i.customer, i.matched_seq";
+     i.customer, i.matched_seq, i.taken_at";
 
 /// The schema's word for how a file stores its pixels.
 pub(super) fn storage_word(storage: Storage) -> &'static str {
@@ -71,6 +72,7 @@ fn image_facts(row: &super::Row<'_>) -> Result<ImageFacts, Error> {
         bytes: row.get::<i64>(3)? as u64,
         page: row.get(4)?,
         size: size.0.zip(size.1),
+        taken: row.get::<Option<String>>(11)?.and_then(|text| Moment::of(&text)),
         paths: Vec::new(),
         truncated: row.get(7)?,
         storage: match row.get::<String>(8)?.as_str() {
@@ -108,7 +110,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn record_facts(&self, customer: CustomerId, after: i64) -> Result<Vec<(i64, RecordFacts)>, Error> {
         self.rows(
-            "SELECT id, sha256, md5, bytes, width, height, filename, changed_seq, etag FROM records \
+            "SELECT id, sha256, md5, bytes, width, height, filename, changed_seq, etag, taken_at FROM records \
              WHERE customer = ?1 AND changed_seq > ?2 AND retired_at IS NULL ORDER BY id",
             (customer.0, after),
             |row| {
@@ -120,6 +122,7 @@ impl Tx<'_> {
                     etag: etag(row.get(8)?),
                     bytes: row.get::<Option<i64>>(3)?.map(|bytes| bytes as u64),
                     size: size.0.zip(size.1),
+                    taken: row.get::<Option<String>>(9)?.and_then(|text| Moment::of(&text)),
                     filename: row.get(6)?,
                 };
                 Ok((row.get(7)?, facts))
@@ -163,7 +166,7 @@ impl Tx<'_> {
             ),
             [id.0],
             |row| {
-                let views = row.get::<Option<Vec<u8>>>(11)?.and_then(|stored| Views::from_bytes(&stored));
+                let views = row.get::<Option<Vec<u8>>>(12)?.and_then(|stored| Views::from_bytes(&stored));
                 let image = ImageToMatch {
                     customer: CustomerId(row.get(9)?),
                     facts: image_facts(&row)?,
@@ -171,7 +174,7 @@ impl Tx<'_> {
                     views: views.unwrap_or_default(),
                     matched_seq: row.get(10)?,
                 };
-                Ok((image, row.get::<i64>(12)?))
+                Ok((image, row.get::<i64>(13)?))
             },
         )?;
         let Some((mut image, blob)) = found else { return Ok(None) };

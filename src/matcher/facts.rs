@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::content::Compared;
+use super::taken::Moment;
 use super::verify::Residual;
 use crate::domain::{Digest, ETag, ImageId, RecordId};
 use crate::identify::Kind;
@@ -42,6 +43,8 @@ pub struct RecordFacts {
     pub bytes: Option<u64>,
     /// Recorded width and height in pixels; either may stand for the other where the shop ignored orientation.
     pub size: Option<(u32, u32)>,
+    /// When the picture was taken, where that was recorded to the minute or better.
+    pub taken: Option<Moment>,
     /// Recorded file name, with or without folders.
     pub filename: Option<String>,
 }
@@ -63,6 +66,8 @@ pub struct ImageFacts {
     pub page: u32,
     /// Width and height in pixels as a person should see it; nothing where it could not be read.
     pub size: Option<(u32, u32)>,
+    /// When it was taken, as the file says.
+    pub taken: Option<Moment>,
     /// Every path at which the customer sent it, as bytes.
     pub paths: Vec<Vec<u8>>,
     /// The file ends before its picture does.

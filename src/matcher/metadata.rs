@@ -1,4 +1,4 @@
-//! What recorded metadata says about a pair: digests, lengths, sizes, names.
+//! What recorded metadata says about a pair: digests, lengths, sizes, names, times.
 //!
 //! Names compare as [`super::names`] says. One informs only if it tells pictures apart at all and no other record of the
 //! customer has it; "logo" and "image" say nothing.
@@ -8,6 +8,7 @@ use std::hash::Hash;
 
 use super::facts::{ImageFacts, RecordFacts};
 use super::names::Name;
+use super::taken::Taken;
 use crate::domain::{Digest, ETag, ImageId, RecordId};
 
 /// A name that more records carry proposes no pair.
@@ -39,6 +40,15 @@ pub struct Agreement {
     /// Every name of the file says that it is another picture than the recorded one's: another shot of the same camera, or
     /// what was made of it.
     pub name_differs: bool,
+    /// What the recorded time of taking and the file's say, where both are known.
+    pub taken: Option<Taken>,
+}
+
+impl Agreement {
+    /// The recorded time of taking is another one than the file's: another shot.
+    pub fn taken_differs(&self) -> bool {
+        self.taken == Some(Taken::Other)
+    }
 }
 
 /// One customer's records by what is recorded of them, each named by its place among them.
@@ -146,6 +156,7 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register) 
         name_differs: recorded
             .as_ref()
             .is_some_and(|recorded| !names.is_empty() && names.iter().all(|name| recorded.is_another_picture(name))),
+        taken: record.taken.zip(image.taken).and_then(|(recorded, ours)| recorded.compare(ours)),
     }
 }
 
@@ -190,6 +201,7 @@ mod tests {
             etag: None,
             bytes: None,
             size: None,
+            taken: None,
             filename: Some(name.to_owned()),
         };
         let informs = |records: &[&str], name: &str| {

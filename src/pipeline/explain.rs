@@ -6,6 +6,7 @@ use std::fs::File;
 use crate::decode::{Pixels, Unreadable};
 use crate::domain::{CustomerId, Digest, ImageId, RecordId};
 use crate::matcher::facts::ImageFacts;
+use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, decide};
 use crate::store;
 
@@ -93,6 +94,7 @@ pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &Fi
             bytes,
             page: 1,
             size: found.size,
+            taken: found.taken_at.as_deref().and_then(Moment::of),
             paths: vec![path.to_vec()],
             truncated: found.truncated,
             storage: found.storage,

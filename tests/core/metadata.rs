@@ -92,3 +92,36 @@ fn etags_of_every_kind_bring_originals_back() {
     let stable = |shop: &Shop| shop.ok(["report", "matches", "--format", "csv", "--stable"]);
     assert_eq!(stable(&other), stable(&shop));
 }
+
+#[test]
+fn another_time_of_taking_is_left_to_a_person() {
+    let times = ["2018-07-22 14:10:31", "22.07.2018 12:10:31", "2018-07-22T14:12:31+02:00", ""];
+    let bytes = original("regatta-1.jpg");
+    let size = reunite::decode::read_header(&bytes, &reunite::decode::Limits::default()).unwrap().upright_size();
+    let mut csv = String::from("record,customer,thumbnail,width,height,bytes,taken_at\n");
+    for (at, time) in times.iter().enumerate() {
+        csv.push_str(&format!("R{at},anna,regatta-1.jpg,{},{},{},{time}\n", size.0, size.1, bytes.len()));
+    }
+    let shop = shop_with(&["regatta-1.jpg"]);
+    let folder = dump(&shop, &[("a.jpg", bytes)]);
+    shop.import(&csv);
+    let server = shop.serve();
+    scan(&shop, &folder);
+    let expected = ["R0", "R1", "R3"].map(|record| [record, "a.jpg", "bytes"]);
+    assert_eq!(standing(&shop), expected, "the file says 14:10:31, and R1 may be in UTC");
+    let review = shop.report("review");
+    let reasons: Vec<_> = review.iter().map(|row| [row["record"].as_str(), row["reason"].as_str()]).collect();
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert_eq!(reasons[0][0], "R2");
+    assert!(reasons[0][1].contains("it was taken at another time than recorded"), "{reasons:?}");
+    let explained = shop.ok(["match", folder.join("a.jpg").to_str().unwrap(), "--customer", "anna", "--format", "csv"]);
+    for words in ["taken at the recorded time", "of another time zone", "at another time than recorded"] {
+        assert!(explained.contains(words), "{words}: {explained}");
+    }
+
+    // A database that is corrected settles it.
+    shop.import("record,customer,thumbnail,taken_at\nR2,anna,regatta-1.jpg,2018-07-22 14:10:31\n");
+    shop.ok(["wait", "--timeout", "2m"]);
+    assert_eq!(standing(&shop).len(), 4);
+    server.stop();
+}

@@ -1,5 +1,6 @@
 //! The reason for a decision, in words for a person.
 
+use super::super::taken::Taken;
 use super::pair::Pair;
 use super::{BYTES_Z_MAX, Method, NAME_COLOUR_MAX, NAME_Z_MAX};
 use crate::domain::Verdict;
@@ -26,6 +27,12 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         Method::Pixels => "nothing recorded speaks for this file",
     };
     let mut words = format!("{claim}; {pixels}");
+    words.push_str(match pair.agreement.taken {
+        Some(Taken::Same) => "; it was taken at the recorded time",
+        Some(Taken::InAnotherZone) => "; it was taken at the recorded time, if that is of another time zone",
+        Some(Taken::Other) => "; it was taken at another time than recorded",
+        None => "",
+    });
     if verdict != Verdict::Attach {
         if pair.image.truncated {
             words.push_str("; the file is truncated");
