@@ -2,6 +2,9 @@
 //!
 //! Names compare as [`super::names`] says. One informs only if it tells pictures apart at all and no other record of the
 //! customer has it; "logo" and "image" say nothing.
+//!
+//! Deliberately absent: ids of original documents (XMP), which all cards made from one template share; EXIF thumbnails, which
+//! show the picture as it was before it was edited; serial and shot numbers of cameras, which no database of a shop holds.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
