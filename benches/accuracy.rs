@@ -145,8 +145,10 @@ impl Customer {
                 id: RecordId(at as i64),
                 sha256: record.sha256.as_ref().and_then(|digest| digest.parse().ok()),
                 md5: None,
+                etag: None,
                 bytes: record.bytes,
                 size: record.width.zip(record.height),
+                taken: None,
                 filename: Some(record.filename.clone()).filter(|name| !name.is_empty()),
             })
             .collect()
@@ -160,9 +162,11 @@ impl Customer {
                     id: ImageId(at as i64),
                     digest: image.digest.parse()?,
                     md5: None,
+                    etags: Vec::new(),
                     bytes: image.bytes,
                     page: 1,
                     size: image.size,
+                    taken: None,
                     paths: image.paths.iter().map(|path| path.clone().into_bytes()).collect(),
                     truncated: image.truncated,
                     storage: image.storage,

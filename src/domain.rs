@@ -3,6 +3,7 @@
 //! One word stands for one thing in code, schema, pages and messages; ARCHITECTURE.md lists them.
 
 mod civil;
+mod etag;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use civil::Civil;
+pub use etag::{ETag, NotAnETag};
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

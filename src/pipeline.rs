@@ -10,6 +10,7 @@
 
 mod backlog;
 mod book;
+mod digests;
 mod explain;
 mod recipes;
 mod run;
@@ -220,9 +221,8 @@ fn first_image(kind: Kind, seen: Option<&Examination>) -> NewImage {
 fn match_image(pipeline: &Pipeline, image: ImageId) -> Result<(), Error> {
     let Some(mut image) = pipeline.catalogue.read(|tx| tx.image_to_match(image))? else { return Ok(()) };
     let book = pipeline.books.of(&pipeline.catalogue, image.customer)?;
-    if book.wants_md5 && image.facts.md5.is_none() {
-        image.facts.md5 = Some(take_md5(pipeline, &image)?);
-    }
+    let wanted = book.digests_wanted(image.facts.bytes);
+    digests::complete(pipeline, &mut image, wanted)?;
     let reach = book.reach(&image);
     let known = pipeline.catalogue.read(|tx| tx.measured(image.facts.id))?;
     let file = || Ok(pipeline.blobs.open(image.customer, image.facts.digest)?);
@@ -339,30 +339,6 @@ fn reproduce(
         }
     }
     Ok(())
-}
-
-/// The MD5 of an image's file, for records that carry one.
-fn take_md5(pipeline: &Pipeline, image: &ImageToMatch) -> Result<[u8; 16], Error> {
-    let md5 = md5_of(pipeline.blobs.open(image.customer, image.facts.digest)?).map_err(|source| store::Error::Io {
-        doing: "read the blob",
-        path: pipeline.blobs.path(image.customer, image.facts.digest),
-        source,
-    })?;
-    let image = image.facts.id;
-    pipeline.catalogue.write(move |tx| tx.image_md5(image, md5))?;
-    Ok(md5)
-}
-
-fn md5_of(mut file: File) -> std::io::Result<[u8; 16]> {
-    use md5::Digest as _;
-    let mut hasher = md5::Md5::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match std::io::Read::read(&mut file, &mut block)? {
-            0 => return Ok(hasher.finalize().into()),
-            read => hasher.update(&block[..read]),
-        }
-    }
 }
 
 /// Takes the fingerprint of a thumbnail that nobody has looked at yet.

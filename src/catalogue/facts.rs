@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::records::etag;
 use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, ImageId, Micros, RecordId, UploadId};
 use crate::fingerprint::{Fingerprint, Views};
 use crate::matcher::facts::{Answer, CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
+use crate::matcher::taken::Moment;
 use crate::recipe::Partition;
 
 /// A customer's facts, with what joins them to rows.
@@ -40,6 +42,8 @@ pub struct ImageToMatch {
     pub customer: CustomerId,
     /// What the rule will see.
     pub facts: ImageFacts,
+    /// MD5s over the MD5s of its file's parts, as far as they were taken, by the length of a part in bytes.
+    pub parts: BTreeMap<u64, [u8; 16]>,
     /// Its views; none when it could not be read or shows nothing.
     pub views: Views,
     /// Records whose changed_seq is at most this were compared before.
@@ -47,7 +51,7 @@ pub struct ImageToMatch {
 }
 
 const IMAGE_COLUMNS: &str = "i.id, b.digest, b.md5, b.size, i.number, i.width, i.height, i.truncated, i.storage, \
-     i.customer, i.matched_seq";
+     i.customer, i.matched_seq, i.taken_at";
 
 /// The schema's word for how a file stores its pixels.
 pub(super) fn storage_word(storage: Storage) -> &'static str {
@@ -64,9 +68,11 @@ fn image_facts(row: &super::Row<'_>) -> Result<ImageFacts, Error> {
         id: ImageId(row.get(0)?),
         digest: Digest(row.get(1)?),
         md5: row.get(2)?,
+        etags: Vec::new(),
         bytes: row.get::<i64>(3)? as u64,
         page: row.get(4)?,
         size: size.0.zip(size.1),
+        taken: row.get::<Option<String>>(11)?.and_then(|text| Moment::of(&text)),
         paths: Vec::new(),
         truncated: row.get(7)?,
         storage: match row.get::<String>(8)?.as_str() {
@@ -104,7 +110,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn record_facts(&self, customer: CustomerId, after: i64) -> Result<Vec<(i64, RecordFacts)>, Error> {
         self.rows(
-            "SELECT id, sha256, md5, bytes, width, height, filename, changed_seq FROM records \
+            "SELECT id, sha256, md5, bytes, width, height, filename, changed_seq, etag, taken_at FROM records \
              WHERE customer = ?1 AND changed_seq > ?2 AND retired_at IS NULL ORDER BY id",
             (customer.0, after),
             |row| {
@@ -113,8 +119,10 @@ impl Tx<'_> {
                     id: RecordId(row.get(0)?),
                     sha256: row.get::<Option<[u8; 32]>>(1)?.map(Digest),
                     md5: row.get(2)?,
+                    etag: etag(row.get(8)?),
                     bytes: row.get::<Option<i64>>(3)?.map(|bytes| bytes as u64),
                     size: size.0.zip(size.1),
+                    taken: row.get::<Option<String>>(9)?.and_then(|text| Moment::of(&text)),
                     filename: row.get(6)?,
                 };
                 Ok((row.get(7)?, facts))
@@ -158,17 +166,19 @@ impl Tx<'_> {
             ),
             [id.0],
             |row| {
-                let views = row.get::<Option<Vec<u8>>>(11)?.and_then(|stored| Views::from_bytes(&stored));
+                let views = row.get::<Option<Vec<u8>>>(12)?.and_then(|stored| Views::from_bytes(&stored));
                 let image = ImageToMatch {
                     customer: CustomerId(row.get(9)?),
                     facts: image_facts(&row)?,
+                    parts: BTreeMap::new(),
                     views: views.unwrap_or_default(),
                     matched_seq: row.get(10)?,
                 };
-                Ok((image, row.get::<i64>(12)?))
+                Ok((image, row.get::<i64>(13)?))
             },
         )?;
         let Some((mut image, blob)) = found else { return Ok(None) };
+        image.learn_parts(self.parts_of(id)?);
         image.facts.paths =
             self.rows("SELECT DISTINCT path FROM uploads WHERE blob = ?1 ORDER BY path", [blob], |row| row.get(0))?;
         Ok(Some(image))
@@ -196,18 +206,6 @@ impl Tx<'_> {
             candidate_facts,
         )?;
         Ok(rows.into_iter().map(|candidate| (candidate.record, candidate)).collect())
-    }
-
-    /// Notes the MD5 of an image's file, taken because some record carries one.
-    ///
-    /// # Errors
-    /// When the catalogue fails.
-    pub fn image_md5(&self, image: ImageId, md5: [u8; 16]) -> Result<(), Error> {
-        self.execute(
-            "UPDATE blobs SET md5 = ?2 WHERE id = (SELECT blob FROM images WHERE id = ?1)",
-            (image.0, md5.as_slice()),
-        )?;
-        Ok(())
     }
 
     /// Notes what was measured between an image and records, and that the image was compared with every record up to
@@ -256,6 +254,7 @@ impl Tx<'_> {
             |row| image_facts(&row),
         )?;
         self.paths_into(customer, &mut images, &mut all.uploads)?;
+        self.etags_into(customer, &mut images)?;
         all.facts.images = images;
         all.facts.candidates = self.rows(
             "SELECT c.image, c.record, c.distance, c.evidence FROM candidates c JOIN records r ON r.id = c.record \

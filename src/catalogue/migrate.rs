@@ -7,8 +7,11 @@ use rusqlite::Connection;
 use super::Error;
 
 /// The migrations in order; the schema version is how many of them have run. A migration, once released, never changes.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../schema/sqlite/0001_first.sql"), include_str!("../../schema/sqlite/0002_proof.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../schema/sqlite/0001_first.sql"),
+    include_str!("../../schema/sqlite/0002_proof.sql"),
+    include_str!("../../schema/sqlite/0003_metadata.sql"),
+];
 
 /// The schema version this program reads and writes.
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;

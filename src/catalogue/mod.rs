@@ -12,6 +12,7 @@ mod blobs;
 mod comparisons;
 mod customers;
 mod decisions;
+mod digests;
 mod events;
 mod facts;
 mod logins;

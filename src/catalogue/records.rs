@@ -1,7 +1,7 @@
 //! Records: the shop's rows for pictures, which outlived their files.
 
 use super::{Error, Row, Tx};
-use crate::domain::{CustomerId, Digest, Micros, RecordId};
+use crate::domain::{CustomerId, Digest, ETag, Micros, RecordId};
 
 /// What the shop still knows of a lost original. Nothing means unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct RecordFacts {
     pub sha256: Option<Digest>,
     /// Its MD5.
     pub md5: Option<[u8; 16]>,
+    /// The ETag that an S3 store gave it.
+    pub etag: Option<ETag>,
     /// When the picture was taken, as the shop wrote it.
     pub taken_at: Option<String>,
     /// Its key in the originals store, where the shop gave one.
@@ -44,7 +46,7 @@ pub struct Record {
 }
 
 const RECORD: &str = "SELECT id, customer, name, filename, width, height, bytes, sha256, md5, taken_at, original_key, \
-     extra, changed_seq, retired_at IS NOT NULL FROM records";
+     extra, changed_seq, retired_at IS NOT NULL, etag FROM records";
 
 fn record(row: Row<'_>) -> Result<Record, Error> {
     let sha256: Option<Vec<u8>> = row.get(7)?;
@@ -63,10 +65,16 @@ fn record(row: Row<'_>) -> Result<Record, Error> {
             taken_at: row.get(9)?,
             original_key: row.get(10)?,
             extra: row.get(11)?,
+            etag: etag(row.get(14)?),
         },
         changed_seq: row.get(12)?,
         retired: row.get(13)?,
     })
+}
+
+/// A stored ETag. One that cannot be read counts as none, so that it proves nothing.
+pub(super) fn etag(stored: Option<String>) -> Option<ETag> {
+    stored.and_then(|text| text.parse().ok())
 }
 
 impl Tx<'_> {
@@ -117,7 +125,8 @@ impl Tx<'_> {
         let id = self.next_id("record")?;
         self.execute(
             "INSERT INTO records (id, customer, name, filename, width, height, bytes, sha256, md5, taken_at, original_key, \
-             extra, imported_at, changed_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+             extra, imported_at, changed_seq, etag) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             (
                 id,
                 customer.0,
@@ -133,6 +142,7 @@ impl Tx<'_> {
                 &facts.extra,
                 now.0,
                 change,
+                facts.etag.map(|etag| etag.to_string()),
             ),
         )?;
         Ok(RecordId(id))
@@ -145,7 +155,7 @@ impl Tx<'_> {
     pub fn record_update(&self, id: RecordId, facts: &RecordFacts) -> Result<(), Error> {
         self.execute(
             "UPDATE records SET filename = ?2, width = ?3, height = ?4, bytes = ?5, sha256 = ?6, md5 = ?7, taken_at = ?8, \
-             original_key = ?9, extra = ?10 WHERE id = ?1",
+             original_key = ?9, extra = ?10, etag = ?11 WHERE id = ?1",
             (
                 id.0,
                 &facts.filename,
@@ -157,6 +167,7 @@ impl Tx<'_> {
                 &facts.taken_at,
                 &facts.original_key,
                 &facts.extra,
+                facts.etag.map(|etag| etag.to_string()),
             ),
         )?;
         Ok(())

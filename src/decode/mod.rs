@@ -130,7 +130,8 @@ pub struct Header {
     pub orientation: u8,
     /// Pictures in the file: frames of an animation, pages of a TIFF. The first is the one that gets decoded.
     pub frames: u32,
-    /// When the picture was taken by the camera's clock, as `YYYY-MM-DDTHH:MM:SS` without a zone.
+    /// When the picture was taken by the camera's clock, as `YYYY-MM-DDTHH:MM:SS` without a zone, with the digits of
+    /// a fraction behind a point where the camera told them.
     pub taken_at: Option<String>,
     /// Its end, or a part of its picture data, is missing. Told by the content even where decoding succeeds.
     pub truncated: bool,

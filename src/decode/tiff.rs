@@ -22,6 +22,7 @@ type Reader<'a> = Decoder<Cursor<Cow<'a, [u8]>>>;
 const PAGES_MAX: u32 = 10_000;
 
 const DATE_TIME_ORIGINAL: Tag = Tag::Unknown(36867);
+const SUB_SECOND_ORIGINAL: Tag = Tag::Unknown(37521);
 const DNG_VERSION: u16 = 50706;
 
 pub(super) fn stored(bytes: &[u8], limits: &Limits) -> Result<Stored, Unreadable> {
@@ -170,10 +171,13 @@ fn exif_of(reader: &mut Reader<'_>) -> Exif {
     let directory = reader.find_tag_unsigned::<u64>(Tag::ExifDirectory).ok().flatten();
     let directory = directory.and_then(|at| reader.read_directory(IfdPointer(at)).ok());
     let taken_at = directory.and_then(|directory| {
-        match reader.read_directory_tags(&directory).find_tag(DATE_TIME_ORIGINAL).ok().flatten()? {
-            Value::Ascii(text) => exif::moment(text.as_bytes()),
+        let mut tags = reader.read_directory_tags(&directory);
+        let mut text = |tag| match tags.find_tag(tag).ok().flatten()? {
+            Value::Ascii(text) => Some(text),
             _ => None,
-        }
+        };
+        let time = text(DATE_TIME_ORIGINAL)?;
+        exif::moment(time.as_bytes(), text(SUB_SECOND_ORIGINAL).as_deref().map(str::as_bytes))
     });
     Exif { orientation: exif::orientation_from(orientation), taken_at }
 }

@@ -2,11 +2,14 @@
 //!
 //! Ids only join the parts; no decision depends on their order, because they are given in order of arrival.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::content::Compared;
+use super::taken::Moment;
 use super::verify::Residual;
-use crate::domain::{Digest, ImageId, RecordId};
+use crate::domain::{Digest, ETag, ImageId, RecordId};
 use crate::identify::Kind;
 use crate::recipe::Fit;
 
@@ -34,10 +37,14 @@ pub struct RecordFacts {
     pub sha256: Option<Digest>,
     /// Recorded MD5 of the original, from older databases.
     pub md5: Option<[u8; 16]>,
+    /// The ETag that an S3 store gave the original. One that is not the file's says nothing: the store may have encrypted.
+    pub etag: Option<ETag>,
     /// Recorded length of the original in bytes.
     pub bytes: Option<u64>,
     /// Recorded width and height in pixels; either may stand for the other where the shop ignored orientation.
     pub size: Option<(u32, u32)>,
+    /// When the picture was taken, where that was recorded to the minute or better.
+    pub taken: Option<Moment>,
     /// Recorded file name, with or without folders.
     pub filename: Option<String>,
 }
@@ -51,12 +58,16 @@ pub struct ImageFacts {
     pub digest: Digest,
     /// MD5 of that file, where some record carries one.
     pub md5: Option<[u8; 16]>,
+    /// ETags that a store may have given that file if it was sent in parts, as far as some record asks for them.
+    pub etags: Vec<ETag>,
     /// Length of that file in bytes.
     pub bytes: u64,
     /// Page or frame in that file; 1 for a plain file. Recorded digest and length speak of page 1 only.
     pub page: u32,
     /// Width and height in pixels as a person should see it; nothing where it could not be read.
     pub size: Option<(u32, u32)>,
+    /// When it was taken, as the file says.
+    pub taken: Option<Moment>,
     /// Every path at which the customer sent it, as bytes.
     pub paths: Vec<Vec<u8>>,
     /// The file ends before its picture does.
@@ -75,6 +86,26 @@ pub enum Storage {
     Lossless,
     /// Compressed with loss (JPEG, WebP), or reduced to a palette (GIF).
     Lossy,
+}
+
+impl RecordFacts {
+    /// Whether the MD5 of files can tell anything about the record.
+    pub fn asks_for_md5(&self) -> bool {
+        self.md5.is_some() || self.etag.is_some_and(|etag| etag.parts == 0)
+    }
+
+    /// Lengths of a part that may have made the recorded ETag of a file of so many bytes.
+    pub fn part_lengths(&self, bytes: u64) -> BTreeSet<u64> {
+        let may_be = self.bytes.is_none_or(|recorded| recorded == bytes);
+        self.etag.filter(|_| may_be).map(|etag| etag.part_lengths(bytes)).unwrap_or_default()
+    }
+}
+
+impl ImageFacts {
+    /// Whether a store would have given its file this ETag.
+    pub fn has_etag(&self, etag: ETag) -> bool {
+        if etag.parts == 0 { self.md5 == Some(etag.md5) } else { self.etags.contains(&etag) }
+    }
 }
 
 impl Storage {

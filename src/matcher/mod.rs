@@ -1,7 +1,7 @@
 //! Candidates, verification, verdict: is this upload the picture that this thumbnail was made from?
 //!
 //! In reading order: [`facts`] is everything the rule may know about one customer; [`metadata`] says which pairs agree
-//! by what was recorded; [`index`] proposes pairs by fingerprint; [`verify`] measures a pair in pixels (with
+//! by what was recorded, file names ([`names`]) and times ([`taken`]) among it; [`index`] proposes pairs by fingerprint; [`verify`] measures a pair in pixels (with
 //! [`geometry`], [`plane`] and [`quantise`] below it); [`content`] says which images show one picture; [`verdict`] is the
 //! rule that decides.
 //!
@@ -10,6 +10,8 @@
 
 pub mod facts;
 pub mod metadata;
+pub mod names;
+pub mod taken;
 
 pub mod index;
 

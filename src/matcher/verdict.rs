@@ -2,16 +2,17 @@
 //!
 //! A wrong attachment is the one fault that is not forgiven, so an automatic one needs proof, and resemblance is none:
 //!
-//! 1. **digest**: a recorded digest is the file's.
+//! 1. **digest**: a recorded digest is the file's: SHA-256, MD5 or the ETag of an S3 store.
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
 //!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
-//!    shot of the same camera contradicts; and two files that both claim to be the one leave the question open unless the
+//!    shot of the same camera, or what an editor made of the shot, contradicts, as does a recorded time of taking that is
+//!    not the file's; and two files that both claim to be the one leave the question open unless the
 //!    name settles it.
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
-//!    closely *without* any correction of colour: an edited copy keeps its name and size.
+//!    closely *without* any correction of colour: an edited copy keeps its name and size. Nor is another time recorded.
 //!
 //! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
-//!    coding cannot tell; no other content does, its name does not say another shot of the same camera, and the file
+//!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same camera, and the file
 //!    does not make, nor nearly make, another record's thumbnail, unless that record says that it lost the same original;
 //!    where that one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
 //!    original is certain.
@@ -44,6 +45,7 @@ use reason::reason;
 
 use super::facts::{Facts, ImageFacts, Storage};
 use super::metadata::Agreement;
+use super::taken::Taken;
 use super::verify::Residual;
 use crate::domain::{Grade, ImageId, RecordId, Verdict};
 
@@ -88,7 +90,7 @@ const RECIPE_DETAIL_MIN: f32 = 8.0;
 const REVIEW_Z_MAX: f32 = 10.0;
 /// Review: see [`REVIEW_Z_MAX`].
 const REVIEW_LIKENESS: f32 = 0.97;
-/// Review: with the recorded name a correlation above this is worth a look.
+/// Review: with the recorded name, or the very time, a correlation above this is worth a look.
 const REVIEW_NAMED_LIKENESS: f32 = 0.85;
 /// Review: rows for one record at most; a person does not read further.
 pub const REVIEW_MAX: usize = 8;
@@ -258,7 +260,7 @@ fn proven_by_bytes(pair: &Pair) -> bool {
     let Agreement { bytes, size, size_known, digest_differs, name_differs, .. } = pair.agreement;
     let Some(residual) = &pair.residual else { return false };
     // Another shot of the same camera may be as long by chance.
-    let contradicted = digest_differs || name_differs;
+    let contradicted = digest_differs || name_differs || pair.agreement.taken_differs();
     let claims = bytes && (size || !size_known) && !contradicted && !pair.image.truncated;
     let named = pair.agreement.name_informs;
     // Where the pixels have to speak, there must be something to see.
@@ -298,6 +300,7 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
             && (pair.agreement.size || larger)
             && !pair.image.truncated
             && !pair.agreement.name_differs
+            && !pair.agreement.taken_differs()
             && !pair.reproduces_another
     };
     let content = pairs[*made.first()?].content;
@@ -318,6 +321,7 @@ fn proven_by_name(pair: &Pair) -> bool {
     let claims = agreement.name_informs
         && agreement.aspect
         && (agreement.size || agreement.smaller || !agreement.size_known)
+        && !agreement.taken_differs()
         && !pair.image.truncated;
     let close = residual.z_strict < NAME_Z_MAX
         && residual.z_fine < NAME_FINE_Z_MAX
@@ -379,7 +383,8 @@ fn worth_a_look(pair: &Pair) -> bool {
         return true;
     }
     let Some(residual) = &pair.residual else { return pair.agreement.name_informs };
-    let named = pair.agreement.name && residual.zncc > REVIEW_NAMED_LIKENESS;
+    let named = pair.agreement.name || pair.agreement.taken == Some(Taken::Same);
+    let named = named && residual.zncc > REVIEW_NAMED_LIKENESS;
     // A copy of transparent art may lie on another ground than the thumbnail, and nothing of it is alike.
     let transparent = pair.record.filename.as_deref().is_some_and(may_be_transparent);
     resembles(residual) || named || (transparent && pair.agreement.name && pair.agreement.size)
@@ -396,13 +401,21 @@ pub fn resembles(residual: &Residual) -> bool {
     residual.z() < REVIEW_Z_MAX || residual.zncc > REVIEW_LIKENESS
 }
 
-/// The order of a review list: claims by length first, then by residual, a recorded name counting for a part of it.
+/// The order of a review list: claims by length first, then by residual, which counts for less where name or time of taking
+/// agree, and for more where proportions, name or time contradict.
 fn shown_first(a: &Pair, b: &Pair) -> Ordering {
     let key = |pair: &Pair| {
         let z = pair.residual.map_or(f32::INFINITY, |residual| residual.z());
         let agreement = &pair.agreement;
         let z = if agreement.name { z * 0.6 } else { z };
         let z = if agreement.size_known && !agreement.aspect { z * 1.5 } else { z };
+        let z = if agreement.name_differs { z * 1.5 } else { z };
+        let z = match agreement.taken {
+            Some(Taken::Same) => z * 0.6,
+            Some(Taken::InAnotherZone) => z * 0.8,
+            Some(Taken::Other) => z * 1.5,
+            None => z,
+        };
         (claim(pair) != Method::Bytes, z)
     };
     let ((a_claim, a_z), (b_claim, b_z)) = (key(a), key(b));

@@ -7,8 +7,10 @@ use crate::catalogue::{self, Catalogue, ImageToMatch, PartitionRecipes};
 use crate::domain::{CustomerId, Digest, RecordId};
 use crate::matcher::facts::RecordFacts;
 use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
-use crate::matcher::metadata::agreeing_pairs;
+use crate::matcher::metadata::Register;
 use crate::recipe::{Learned, Partition, explain_most};
+
+use super::digests::Wanted;
 
 /// Customers whose book is kept; another one takes the place of all of them, which costs one more reading.
 const KEPT_MAX: usize = 64;
@@ -17,9 +19,9 @@ const KEPT_MAX: usize = 64;
 pub struct Book {
     /// The state of the records that this is.
     pub seq: i64,
-    /// Some record carries an MD5.
-    pub wants_md5: bool,
+    wants_md5: bool,
     records: Vec<RecordFacts>,
+    register: Register,
     thumbnails: HashMap<RecordId, Vec<Digest>>,
     recipes: HashMap<Digest, Arc<Known>>,
     index: Index,
@@ -72,6 +74,7 @@ impl Book {
     fn read(catalogue: &Catalogue, customer: CustomerId) -> Result<Self, catalogue::Error> {
         catalogue.read(|tx| {
             let records = tx.record_facts(customer, i64::MIN)?;
+            let records: Vec<RecordFacts> = records.into_iter().map(|(_, record)| record).collect();
             let names = tx.record_names(customer)?;
             let mut thumbnails: HashMap<RecordId, Vec<Digest>> = HashMap::new();
             let (learned, mut recipes) = (tx.recipes()?, HashMap::new());
@@ -88,8 +91,9 @@ impl Book {
             }
             Ok(Book {
                 seq: tx.records_seq(customer)?,
-                wants_md5: records.iter().any(|(_, record)| record.md5.is_some()),
-                records: records.into_iter().map(|(_, record)| record).collect(),
+                wants_md5: records.iter().any(RecordFacts::asks_for_md5),
+                register: Register::of(&records),
+                records,
                 thumbnails,
                 recipes,
                 index: Index::new(entries),
@@ -97,10 +101,16 @@ impl Book {
         })
     }
 
+    /// Digests that records ask for of a file of so many bytes.
+    pub(super) fn digests_wanted(&self, bytes: u64) -> Wanted {
+        let part_lengths = self.records.iter().flat_map(|record| record.part_lengths(bytes)).collect();
+        Wanted { md5: self.wants_md5, part_lengths }
+    }
+
     /// The records within reach of an image, with their fingerprint distance where that is what brought them near.
     pub fn reach(&self, image: &ImageToMatch) -> BTreeMap<RecordId, Option<u16>> {
-        let agreeing = agreeing_pairs(&self.records, std::slice::from_ref(&image.facts));
-        let mut reach: BTreeMap<_, _> = agreeing.into_iter().map(|(_, record)| (record, None)).collect();
+        let agreeing = self.register.agreeing(&self.records, &image.facts);
+        let mut reach: BTreeMap<_, _> = agreeing.into_iter().map(|record| (record, None)).collect();
         let near = self.index.nearest(&image.views, RADIUS, NEAREST_MAX);
         reach.extend(near.into_iter().map(|near| (near.record, Some(near.distance))));
         reach

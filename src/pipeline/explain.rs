@@ -6,10 +6,12 @@ use std::fs::File;
 use crate::decode::{Pixels, Unreadable};
 use crate::domain::{CustomerId, Digest, ImageId, RecordId};
 use crate::matcher::facts::ImageFacts;
+use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, decide};
 use crate::store;
 
-use super::{Error, Pipeline, first_image, identify, look, md5_of, measure};
+use super::digests::{Taken, take};
+use super::{Error, Pipeline, first_image, identify, look, measure};
 use crate::catalogue::ImageToMatch;
 
 /// The image that stands for the file in question; no row ever has this id.
@@ -78,26 +80,30 @@ pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &Fi
     let seen = look(pipeline, again()?)?;
     let found = first_image(kind, seen.as_ref().ok());
     let book = pipeline.books.of(&pipeline.catalogue, customer)?;
-    let md5 = match book.wants_md5 {
-        true => Some(md5_of(rewound(again()?).map_err(reading)?).map_err(reading)?),
-        false => None,
+    let taken = match book.digests_wanted(bytes) {
+        nothing if nothing.is_nothing() => Taken::default(),
+        wanted => take(rewound(again()?).map_err(reading)?, &wanted).map_err(reading)?,
     };
-    let image = ImageToMatch {
+    let mut image = ImageToMatch {
         customer,
         facts: ImageFacts {
             id: IN_QUESTION,
             digest,
-            md5,
+            md5: taken.md5,
+            etags: Vec::new(),
             bytes,
             page: 1,
             size: found.size,
+            taken: found.taken_at.as_deref().and_then(Moment::of),
             paths: vec![path.to_vec()],
             truncated: found.truncated,
             storage: found.storage,
         },
+        parts: BTreeMap::new(),
         views: seen.as_ref().map(|seen| seen.views.clone()).unwrap_or_default(),
         matched_seq: 0,
     };
+    image.learn_parts(taken.parts);
     let reach = book.reach(&image);
     let candidates = measure(pipeline, &book, &image, || Ok(again()?), reach, BTreeMap::new())?;
     let (mut facts, names) = pipeline.catalogue.read::<_, crate::catalogue::Error>(|tx| {

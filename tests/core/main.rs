@@ -5,5 +5,6 @@ mod support;
 
 mod command_line;
 mod import;
+mod metadata;
 mod reports;
 mod way;

@@ -18,13 +18,14 @@ pub(super) enum Field {
     Bytes,
     Sha256,
     Md5,
+    Etag,
     TakenAt,
     Original,
 }
 
 impl Field {
     /// All of them, the required ones first.
-    pub const ALL: [Field; 12] = [
+    pub const ALL: [Field; 13] = [
         Field::Record,
         Field::Customer,
         Field::Thumbnail,
@@ -35,6 +36,7 @@ impl Field {
         Field::Bytes,
         Field::Sha256,
         Field::Md5,
+        Field::Etag,
         Field::TakenAt,
         Field::Original,
     ];
@@ -55,6 +57,7 @@ impl Field {
             Field::Bytes => "bytes",
             Field::Sha256 => "sha256",
             Field::Md5 => "md5",
+            Field::Etag => "etag",
             Field::TakenAt => "taken_at",
             Field::Original => "original",
         }

@@ -40,8 +40,8 @@ const LISTED_MAX: usize = 5;
 /// Arguments of `reunite import`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-Columns: record, customer and thumbnail must be there; preview, filename, width, height, bytes, sha256, md5, taken_at and \
-original have a meaning; all others are kept and given back in reports. `thumbnail` and `preview` are paths below --thumbs \
+Columns: record, customer and thumbnail must be there; preview, filename, width, height, bytes, sha256, md5, etag, taken_at \
+and original have a meaning; all others are kept and given back in reports. `thumbnail` and `preview` are paths below --thumbs \
 or data: URIs; `original` is the key in the originals store.
 
 CSV is UTF-8, separated by commas, semicolons or tabs, whichever its header has most of. A value that is empty is not \

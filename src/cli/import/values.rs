@@ -9,7 +9,7 @@ use super::fault::{Fault, Faults, Place};
 use super::rows::{Given, SourceRow};
 use crate::catalogue::{RecordFacts, Role};
 use crate::cli::customer::check_name;
-use crate::domain::{Digest, unhex};
+use crate::domain::{Digest, ETag, NotAnETag, unhex};
 use crate::store::ObjectKey;
 
 /// Longest name of a record in bytes.
@@ -27,6 +27,7 @@ pub(super) struct GivenFacts {
     bytes: Change<i64>,
     sha256: Change<Digest>,
     md5: Change<[u8; 16]>,
+    etag: Change<ETag>,
     taken_at: Change<String>,
     original_key: Change<String>,
     extra: Object<String, Value>,
@@ -48,6 +49,7 @@ impl GivenFacts {
             bytes: lay(&self.bytes, &known.bytes),
             sha256: lay(&self.sha256, &known.sha256),
             md5: lay(&self.md5, &known.md5),
+            etag: lay(&self.etag, &known.etag),
             taken_at: lay(&self.taken_at, &known.taken_at),
             original_key: lay(&self.original_key, &known.original_key),
             extra: Value::Object(extra).to_string(),
@@ -82,6 +84,7 @@ pub(super) fn describe(row: SourceRow, map: &Map, faults: &mut Faults) -> Option
         bytes: reader.change(Field::Bytes, whole_number),
         sha256: reader.change(Field::Sha256, |text| digest::<32>(text).map(Digest)),
         md5: reader.change(Field::Md5, digest::<16>),
+        etag: reader.change(Field::Etag, |text| text.parse().map_err(|error: NotAnETag| error.to_string())),
         taken_at: reader.change(Field::TakenAt, |text| Ok(text.trim().to_owned())),
         original_key: reader.change(Field::Original, |key| {
             ObjectKey::parse(key).map(|key| key.to_string()).map_err(|error| error.to_string())
@@ -191,6 +194,8 @@ mod tests {
             (Field::Bytes, "99999999999999999999", "column `bytes`"),
             (Field::Sha256, "abc", "value `abc`: it is not a SHA-256 digest; write 64"),
             (Field::Md5, "zz", "value `zz`: it is not an MD5 digest; write 32"),
+            (Field::Etag, "W/\"12\"", "column `etag`, value `W/\"12\"`: it is a weak ETag"),
+            (Field::Etag, "12-3", "value `12-3`: it is not an ETag of an S3 store; write 32"),
             (Field::Original, "../x", "column `original`, value `../x`"),
         ] {
             let error = described(&[base[0], base[1], (field, value)]).unwrap_err();

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::content::{ImageKey, groups};
+use super::super::content::{Compared, ImageKey, Likeness, groups};
 use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
-use super::super::metadata::{Agreement, Names, agreeing_pairs, agreement};
+use super::super::metadata::{Agreement, Register, agreement};
+use super::super::taken::{Moment, Taken};
 use super::super::verify::Residual;
 use super::{RIVAL_Z_MAX, answers, certain};
 use crate::domain::{ImageId, RecordId};
@@ -49,9 +50,11 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
         let accepted = answers.entry((answer.image, answer.record)).or_insert(true);
         *accepted &= answer.accepted;
     }
-    let names = Names::of(&facts.records);
-    let mut keys: Vec<(ImageId, RecordId)> = agreeing_pairs(&facts.records, &facts.images);
-    keys.extend(measured.keys());
+    let register = Register::of(&facts.records);
+    let mut keys: Vec<(ImageId, RecordId)> = measured.keys().copied().collect();
+    for image in &facts.images {
+        keys.extend(register.agreeing(&facts.records, image).into_iter().map(|record| (image.id, record)));
+    }
     keys.extend(answers.keys());
     keys.sort_unstable();
     keys.dedup();
@@ -63,7 +66,7 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
         pairs.entry(key.1).or_default().push(Pair {
             record,
             image,
-            agreement: agreement(record, image, &names),
+            agreement: agreement(record, image, &register),
             content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
@@ -104,10 +107,29 @@ fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, 
 fn contents(facts: &Facts) -> HashMap<ImageKey, usize> {
     // What breaks off is a copy of nothing.
     let whole: Vec<ImageKey> = facts.images.iter().filter(|image| !image.truncated).map(key_of).collect();
-    let groups = groups(&whole, &facts.compared);
+    let groups = groups(&whole, &parted_by_time(facts));
     let broken = facts.images.iter().filter(|image| image.truncated).map(|image| vec![key_of(image)]);
     let all = groups.into_iter().chain(broken).enumerate();
     all.flat_map(|(number, group)| group.into_iter().map(move |key| (key, number))).collect()
+}
+
+/// What was found about pairs of images, where two shots of different times are two pictures however alike they are.
+fn parted_by_time(facts: &Facts) -> Vec<Compared> {
+    let taken: HashMap<ImageKey, Moment> =
+        facts.images.iter().filter_map(|image| Some((key_of(image), image.taken?))).collect();
+    let parted = |pair: &Compared| {
+        let times = taken.get(&pair.a).zip(taken.get(&pair.b));
+        times.is_some_and(|(a, b)| a.compare(*b) == Some(Taken::Other))
+    };
+    let as_found = facts.compared.iter().copied();
+    as_found
+        .map(|mut pair| {
+            if parted(&pair) {
+                pair.comparison.likeness = Likeness::Different;
+            }
+            pair
+        })
+        .collect()
 }
 
 /// Whether this holds of every thumbnail of a record that the image was to make; nothing where no recipe is known.
@@ -119,10 +141,13 @@ fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Opti
 
 /// Whether two records say that they lost the same original: a picture that was ordered twice.
 pub(super) fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
-    let digest = a.sha256.is_some() && a.sha256 == b.sha256;
+    let digest = a.sha256.is_some() && a.sha256 == b.sha256
+        || a.md5.is_some() && a.md5 == b.md5
+        || a.etag.is_some() && a.etag == b.etag;
     let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
     let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
-    (digest || facts) && !contradicts
+    let taken = a.taken.zip(b.taken).and_then(|(a, b)| a.compare(b));
+    (digest || facts && taken != Some(Taken::Other)) && !contradicts
 }
 
 /// The residual of the thumbnail that fits worst.

@@ -1,5 +1,6 @@
 //! The reason for a decision, in words for a person.
 
+use super::super::taken::Taken;
 use super::pair::Pair;
 use super::{BYTES_Z_MAX, Method, NAME_COLOUR_MAX, NAME_Z_MAX};
 use crate::domain::Verdict;
@@ -24,7 +25,7 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         }
         Method::Person if pair.answer == Some(true) => return "a person said that this is the picture".to_owned(),
         Method::Person => return "a person said that this is not the picture".to_owned(),
-        Method::Digest => return "the recorded digest is this file's".to_owned(),
+        Method::Digest => return format!("the recorded {} is this file's", digest_of(pair)),
         Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
         Method::Bytes => "the recorded length is this file's",
         Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
@@ -33,9 +34,18 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         Method::Pixels => "nothing recorded speaks for this file",
     };
     let mut words = format!("{claim}; {pixels}");
+    words.push_str(match pair.agreement.taken {
+        Some(Taken::Same) => "; it was taken at the recorded time",
+        Some(Taken::InAnotherZone) => "; it was taken at the recorded time, if that is of another time zone",
+        Some(Taken::Other) => "; it was taken at another time than recorded",
+        None => "",
+    });
     if verdict != Verdict::Attach {
         if pair.image.truncated {
             words.push_str("; the file is truncated");
+        }
+        if pair.agreement.name_differs {
+            words.push_str("; its name says another picture");
         }
         if pair.agreement.digest_differs {
             words.push_str("; another digest is recorded");
@@ -45,4 +55,16 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         }
     }
     words
+}
+
+/// The recorded digest that is the file's.
+fn digest_of(pair: &Pair) -> &'static str {
+    let (record, image) = (pair.record, pair.image);
+    if record.sha256 == Some(image.digest) {
+        "SHA-256"
+    } else if record.md5.is_some() && record.md5 == image.md5 {
+        "MD5"
+    } else {
+        "ETag"
+    }
 }

@@ -3,14 +3,24 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::Digest;
+use crate::domain::{Digest, ETag};
 use crate::matcher::content::{Compared, Comparison, Likeness};
 use crate::matcher::facts::{Answer, CandidateFacts, ImageFacts, Measured, RecordFacts};
 use crate::matcher::geometry::Frame;
+use crate::matcher::taken::Moment;
 use crate::recipe::Fit;
 
 pub(super) fn record(id: i64) -> RecordFacts {
-    RecordFacts { id: RecordId(id), sha256: None, md5: None, bytes: None, size: None, filename: None }
+    RecordFacts {
+        id: RecordId(id),
+        sha256: None,
+        md5: None,
+        etag: None,
+        bytes: None,
+        size: None,
+        taken: None,
+        filename: None,
+    }
 }
 
 pub(super) fn image(id: i64) -> ImageFacts {
@@ -18,9 +28,11 @@ pub(super) fn image(id: i64) -> ImageFacts {
         id: ImageId(id),
         digest: Digest::of(&id.to_be_bytes()),
         md5: None,
+        etags: Vec::new(),
         bytes: 1_000_000 + id as u64,
         page: 1,
         size: Some((4000, 3000)),
+        taken: None,
         paths: vec![format!("upload{id}.jpg").into_bytes()],
         truncated: false,
         storage: Storage::Lossy,
@@ -97,6 +109,32 @@ fn a_recorded_digest_attaches_even_without_pixels() {
 }
 
 #[test]
+fn an_etag_proves_and_never_disproves() {
+    let etag = |parts| ETag { md5: [7; 16], parts };
+    let silent = || Facts { records: vec![record(1)], images: vec![image(1), image(2)], ..Facts::default() };
+    for parts in [0, 3] {
+        let mut facts = silent();
+        facts.records[0].etag = Some(etag(parts));
+        assert_eq!(attached(&facts), [], "{parts}");
+        facts.images[1].etags = vec![etag(1), etag(3)];
+        facts.images[1].md5 = Some([7; 16]);
+        assert_eq!(attached(&facts), [(2, 1, Method::Digest)], "{parts}");
+        assert_eq!(decide(&facts)[0].reason, "the recorded ETag is this file's");
+        facts.images[1].etags = vec![etag(4)];
+        facts.images[1].md5 = Some([8; 16]);
+        assert_eq!(attached(&facts), [], "{parts}");
+        facts.images[1].etags = vec![etag(3)];
+        facts.images[1].md5 = Some([7; 16]);
+        facts.records[0].sha256 = Some(Digest::of(b"another"));
+        assert_eq!(attached(&facts), [], "another digest is recorded");
+    }
+    let mut encrypted = whole();
+    encrypted.records[0].etag = Some(etag(0));
+    encrypted.images[0].md5 = Some([8; 16]);
+    assert_eq!(attached(&encrypted), [(1, 1, Method::Bytes)]);
+}
+
+#[test]
 fn length_and_size_attach_when_the_pixels_agree() {
     assert_eq!(attached(&whole()), [(1, 1, Method::Bytes)]);
     let mut other = whole();
@@ -114,8 +152,75 @@ fn another_shot_of_the_same_camera_is_not_the_picture() {
     facts.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
     assert_eq!(attached(&facts), [], "equal length and size happen in a burst");
     assert_eq!(for_review(&facts), [1]);
+    assert!(decide(&facts)[0].reason.ends_with("its name says another picture"), "{}", decide(&facts)[0].reason);
+    facts.images[0].paths = vec![b"IMG_0042-bearbeitet.jpg".to_vec()];
+    assert_eq!(attached(&facts), [], "an editor's");
     facts.images[0].paths.push(b"renamed.jpg".to_vec());
     assert_eq!(attached(&facts), [(1, 1, Method::Bytes)], "one of its names says nothing");
+}
+
+#[test]
+fn another_time_of_taking_leaves_every_proof_but_a_digest_open() {
+    let at = |text| Moment::of(text);
+    let by_name = || {
+        let mut facts = whole();
+        (facts.images[0].paths, facts.images[0].bytes) = (vec![b"IMG_0042.jpg".to_vec()], 5);
+        facts
+    };
+    let by_recipe = || silent(1, 1, vec![made(1, 1, true)]);
+    let by_digest = || {
+        let mut facts = whole();
+        facts.records[0].sha256 = Some(facts.images[0].digest);
+        facts
+    };
+    for (facts, method) in [
+        (whole(), Method::Bytes),
+        (by_name(), Method::Name),
+        (by_recipe(), Method::Recipe),
+        (by_digest(), Method::Digest),
+    ] {
+        let with = |recorded, ours| {
+            let mut facts = facts.clone();
+            (facts.records[0].taken, facts.images[0].taken) = (at(recorded), at(ours));
+            facts
+        };
+        for near in ["2019-07-14 13:05:31", "2019-07-14 11:05:31", "2019-07-14 13:05:33", "2019-07-14", ""] {
+            assert_eq!(attached(&with("2019-07-14 13:05:31", near)), [(1, 1, method)], "{near}");
+        }
+        let other = with("2019-07-14 13:05:31", "2019-07-14 13:05:36");
+        if method == Method::Digest {
+            assert_eq!(attached(&other), [(1, 1, method)]);
+        } else {
+            assert_eq!(attached(&other), [], "{method:?}");
+            assert_eq!(for_review(&other), [1], "{method:?}");
+            assert!(decide(&other)[0].reason.contains("at another time than recorded"), "{}", decide(&other)[0].reason);
+        }
+    }
+}
+
+#[test]
+fn the_recorded_time_ranks_what_resembles() {
+    let mut facts = silent(1, 3, vec![measured(1, 1, 2.0), measured(2, 1, 2.2), measured(3, 1, 2.4)]);
+    assert_eq!(for_review(&facts), [1, 2, 3]);
+    facts.records[0].taken = Moment::of("2019-07-14 13:05:31");
+    for (image, time) in facts.images.iter_mut().zip(["13:05:41", "11:05:31", "13:05:31"]) {
+        image.taken = Moment::of(&format!("2019-07-14 {time}"));
+    }
+    assert_eq!(for_review(&facts), [3, 2, 1]);
+    assert_eq!(attached(&facts), [], "a time is no proof");
+    let reasons: Vec<String> = decide(&facts).into_iter().map(|decision| decision.reason).collect();
+    assert!(reasons[0].ends_with("it was taken at the recorded time"), "{reasons:?}");
+    assert!(reasons[1].ends_with("if that is of another time zone"), "{reasons:?}");
+}
+
+#[test]
+fn shots_of_two_times_are_two_pictures_however_alike() {
+    let mut facts = silent(1, 2, vec![made(1, 1, true), made(2, 1, true)]);
+    facts.compared = vec![compared(1, 2, Likeness::Same)];
+    facts.images[0].taken = Moment::of("2019-07-14 13:05:31.10");
+    assert_eq!(attached(&facts).len(), 1, "a copy may have lost its time");
+    facts.images[1].taken = Moment::of("2019-07-14 13:05:31.40");
+    assert_eq!(attached(&facts), [], "frames of a burst");
 }
 
 #[test]
@@ -269,29 +374,33 @@ fn the_better_of_two_copies_is_attached() {
 
 /// Small worlds in which everything collides: few lengths, names, sizes and contents.
 fn world() -> impl Strategy<Value = Facts> {
-    let records = prop::collection::vec((0u64..3, 0usize..3, 0u8..4, prop::option::of(0u8..6)), 1..4);
-    let images = prop::collection::vec((0u8..6, 0u64..3, 0usize..3, 0u8..4, any::<bool>(), 0u8..3), 1..6);
+    let taken =
+        || prop::option::of(0u8..6).prop_map(|at| at.and_then(|at| Moment::of(&format!("2019-07-14 13:05:0{at}"))));
+    let records = prop::collection::vec((0u64..3, 0usize..3, 0u8..4, prop::option::of(0u8..6), taken()), 1..4);
+    let images = prop::collection::vec((0u8..6, 0u64..3, 0usize..3, 0u8..4, any::<bool>(), 0u8..3, taken()), 1..6);
     let pairs = prop::collection::vec((0i64..6, 0i64..4, 0u16..120, 0u8..120), 0..12);
     let answers = prop::collection::vec((0i64..6, 0i64..4, any::<bool>()), 0..3);
     const SIZES: [(u32, u32); 3] = [(4000, 3000), (3000, 4000), (800, 600)];
     (records, images, pairs, answers).prop_map(|(records, images, pairs, answers)| {
         let named = |name: u8| ["IMG_0001.jpg", "IMG_0002.jpg", "logo.png", "old/img_0001.jpg"][usize::from(name)];
         let mut facts = Facts::default();
-        for (at, (bytes, size, name, digest)) in records.into_iter().enumerate() {
+        for (at, (bytes, size, name, digest, taken)) in records.into_iter().enumerate() {
             facts.records.push(RecordFacts {
                 sha256: digest.filter(|&digest| digest < 3).map(|digest| Digest::of(&[digest])),
                 bytes: Some(bytes),
                 size: Some(SIZES[size]),
+                taken,
                 filename: Some(named(name).to_owned()),
                 ..record(at as i64)
             });
         }
-        for (at, (digest, bytes, size, name, truncated, storage)) in images.into_iter().enumerate() {
+        for (at, (digest, bytes, size, name, truncated, storage, taken)) in images.into_iter().enumerate() {
             facts.images.push(ImageFacts {
                 digest: Digest::of(&[digest]),
                 bytes,
                 size: Some(SIZES[size]),
                 paths: vec![format!("{at}/{}", named(name)).into_bytes()],
+                taken,
                 truncated: truncated && digest == 5,
                 storage: [Storage::Uncompressed, Storage::Lossless, Storage::Lossy][usize::from(storage)],
                 ..image(at as i64)
