@@ -7,7 +7,8 @@
 # CORPUS is a folder with images/, make_case.py and score.py. Exits 1 when anything was attached wrongly. Needs lftp and
 # python3 with Pillow, and what make_case.py needs to make thumbnails (ImageMagick, libvips, PHP GD, libjpeg tools).
 # PYTHON and REUNITE name other programs than python3 and the release build; settings are taken from
-# the environment as ever (REUNITE_ATTACH_RECIPES=true); KEEP names a folder that catalogue, report and truth are copied to.
+# the environment as ever (REUNITE_ATTACH_RECIPES=true); KEEP names a folder in which case (case/), report (matches.csv) and
+# catalogue stay.
 set -euo pipefail
 corpus=$(realpath "${1:?usage: benches/corpus.sh CORPUS [make_case.py options]}")
 shift
@@ -15,18 +16,21 @@ shift
 cd "$(dirname "$0")/.."
 . benches/server.bash
 
-make_case "$work/case" "$@"
+echo "program $(sha256sum "$REUNITE" | cut -c1-12)"
+kept=$(realpath "${KEEP:-$work}")
+case=$kept/case
+make_case "$case" "$@"
 "$REUNITE" init 2>/dev/null
-"$REUNITE" import "$work/case/records.csv" --thumbs "$work/case" --map record=record_id,thumbnail=thumb
-add_customers $(ls "$work/case/uploads")
+"$REUNITE" import "$case/records.csv" --thumbs "$case" --map record=record_id,thumbnail=thumb
+add_customers $(ls "$case/uploads")
 start_server
 begin=$SECONDS
-for customer in "$work"/case/uploads/*/; do
+for customer in "$case"/uploads/*/; do
     upload "$customer" .
 done
-"$REUNITE" wait --timeout 60m
+"$REUNITE" wait --timeout 3h
 echo "uploaded and decided in $((SECONDS - begin)) s"
 print_memory
-"$REUNITE" report matches --format csv -o "$work/matches.csv"
-[ -z "${KEEP:-}" ] || cp "$work/case/truth.csv" "$work/matches.csv" "$REUNITE_DATA"/catalogue.sqlite* "$KEEP"
-"$python" "$corpus/score.py" "$work/case" "$work/matches.csv"
+"$REUNITE" report matches --format csv -o "$kept/matches.csv"
+[ "$kept" = "$work" ] || cp "$REUNITE_DATA"/catalogue.sqlite* "$kept"
+"$python" "$corpus/score.py" "$case" "$kept/matches.csv"

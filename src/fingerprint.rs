@@ -23,6 +23,10 @@ pub const BITS: u16 = 256;
 /// recorded metadata may propose them.
 pub const QUALITY_FLOOR: u8 = 8;
 
+/// Longest side from which an upload's fingerprints are taken: four times what they look at, so that a centre crop
+/// suffices too.
+pub const SKETCH_PX: u32 = 256;
+
 /// Side of the luma square that is transformed (PDQ).
 const SIDE: usize = 64;
 /// Frequencies kept along each axis (PDQ); the constant one is left out.

@@ -22,9 +22,6 @@ use crate::recipe::{Cells, Excess, Fit, Partition, Recipe, Reproducer, Upload};
 /// The EXIF orientation of a picture that lies as it should.
 const UPRIGHT: u8 = 1;
 
-/// Longest side from which fingerprints are taken: four times what they look at, so that a centre crop suffices too.
-const SKETCH_PX: u32 = 256;
-
 /// Works as a child until the parent is gone, then ends the process. Standard input has to be the socket to the parent;
 /// started by hand it says so and fails.
 ///
@@ -148,7 +145,7 @@ fn read_at(file: &File, length: u64) -> io::Result<Vec<u8>> {
 }
 
 fn examine(bytes: &[u8], orders: &Orders) -> Result<Examination, Unreadable> {
-    let decoded = decode(bytes, Scale::Sketch(SKETCH_PX), &orders.limits)?;
+    let decoded = decode(bytes, Scale::Sketch(fingerprint::SKETCH_PX), &orders.limits)?;
     Ok(Examination { header: decoded.header, views: fingerprint::of_upload(&decoded.renderings) })
 }
 

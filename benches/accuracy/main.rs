@@ -1,11 +1,16 @@
 //! Measures the pure rule on cases, without a server: decode, fingerprint, candidates, verification, verdict.
 //!
-//!     cargo bench --bench accuracy -- CASE... [--reuse]
+//!     cargo bench --bench accuracy -- CASE... [--reuse | --candidates]
 //!
 //! A case is a folder with `records.csv` (columns `record_id, customer, filename, width, height, bytes, sha256, thumb`,
 //! blank where unknown; `thumb` is a path in the folder) and `uploads/CUSTOMER/...`. For each case it writes
 //! `matches.csv` (`record, path, verdict, rank` and the evidence) beside them, ready for a scorer, and `pairs.csv` with
 //! every measured pair. `--reuse` decides again from the measurements of the run before, for work on the rule alone.
+//!
+//! Where the case also has `truth.csv` and `best.csv`, it says first how many recoverable records have a right upload among
+//! the pairs to measure, and lists the others; `--candidates` stops there.
+
+mod candidates;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +21,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use reunite::decode::{Limits, Scale, decode};
 use reunite::domain::{Digest, ImageId, RecordId, Verdict};
-use reunite::fingerprint::{Fingerprint, Views, of_thumbnail, of_upload};
+use reunite::fingerprint::{Fingerprint, SKETCH_PX, Views, of_thumbnail, of_upload};
 use reunite::identify::Kind;
 use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
@@ -28,18 +33,28 @@ use serde::{Deserialize, Serialize};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<()> {
-    let (mut cases, mut reuse) = (Vec::new(), false);
+    let (mut cases, mut reuse, mut candidates_only) = (Vec::new(), false, false);
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
             "--reuse" => reuse = true,
+            "--candidates" => candidates_only = true,
             "--bench" => {} // cargo adds it
             case => cases.push(PathBuf::from(case)),
         }
     }
     if cases.is_empty() {
-        println!("no case given, nothing measured; usage: cargo bench --bench accuracy -- CASE... [--reuse]");
+        println!(
+            "no case given, nothing measured; usage: cargo bench --bench accuracy -- CASE... [--reuse | --candidates]"
+        );
     }
-    cases.iter().try_for_each(|case| run(case, reuse))
+    for case in &cases {
+        if candidates_only {
+            propose_case(case)?;
+        } else {
+            run(case, reuse)?;
+        }
+    }
+    Ok(())
 }
 
 /// Measures (or reads the measurements of) one case, decides, and writes what a scorer reads.
@@ -49,7 +64,8 @@ fn run(case: &Path, reuse: bool) -> Result<()> {
     let customers: Vec<Customer> = if reuse {
         serde_json::from_slice(&fs::read(&kept)?)?
     } else {
-        let customers = measure_case(case)?;
+        let proposed = propose_case(case)?;
+        let customers: Vec<Customer> = proposed.into_iter().map(|proposed| measure(case, proposed)).collect();
         fs::write(&kept, serde_json::to_vec(&customers)?)?;
         customers
     };
@@ -197,65 +213,62 @@ impl Customer {
     }
 }
 
-fn measure_case(case: &Path) -> Result<Vec<Customer>> {
+/// One customer's records and images, and the pairs of them (image, record) that are worth measuring, with their
+/// distance where the fingerprint brought them near.
+struct Proposed {
+    name: String,
+    customer: Customer,
+    views: Vec<Option<Views>>,
+    thumbnails: Vec<Option<(Fingerprint, Thumbnail)>>,
+    wanted: BTreeMap<(usize, usize), Option<u16>>,
+}
+
+/// The candidates of one case, and what is right among them where the case tells.
+fn propose_case(case: &Path) -> Result<Vec<Proposed>> {
     let mut by_customer: BTreeMap<String, Vec<Record>> = BTreeMap::new();
     for record in csv::Reader::from_path(case.join("records.csv"))?.deserialize() {
         let record: Record = record?;
         by_customer.entry(record.customer.clone()).or_default().push(record);
     }
-    by_customer.into_iter().map(|(name, records)| measure_customer(case, &name, records)).collect()
+    let proposed = by_customer.into_iter().map(|(name, records)| propose(case, name, records));
+    let proposed = proposed.collect::<Result<Vec<_>>>()?;
+    if case.join("truth.csv").exists() {
+        candidates::print_recall(case, &proposed)?;
+    }
+    Ok(proposed)
 }
 
-/// Decodes, fingerprints, proposes and measures everything of one customer.
-fn measure_customer(case: &Path, name: &str, records: Vec<Record>) -> Result<Customer> {
-    let root = case.join("uploads").join(name);
+/// Reads everything of one customer and proposes pairs: near by fingerprint, or agreeing by metadata.
+fn propose(case: &Path, name: String, records: Vec<Record>) -> Result<Proposed> {
+    let root = case.join("uploads").join(&name);
     let mut files = Vec::new();
     if root.is_dir() {
         walk(&root, &mut files)?;
     }
     files.sort();
-    let read: Vec<(Image, Option<(Views, Master)>)> =
+    let read: Vec<(Image, Option<Views>)> =
         files.par_iter().map(|file| read_upload(&root, file)).collect::<Result<_>>()?;
-    let mut images: Vec<(Image, Option<(Views, Master)>)> = Vec::new();
-    for (image, pixels) in read {
+    let mut images: Vec<(Image, Option<Views>)> = Vec::new();
+    for (image, views) in read {
         match images.iter_mut().find(|(known, _)| known.digest == image.digest) {
             Some((known, _)) => known.paths.extend(image.paths),
-            None => images.push((image, pixels)),
+            None => images.push((image, views)),
         }
     }
     let thumbnails: Vec<Option<(Fingerprint, Thumbnail)>> =
         records.par_iter().map(|record| read_thumbnail(&case.join(&record.thumb))).collect::<Result<_>>()?;
 
-    let (images, pixels): (Vec<Image>, Vec<_>) = images.into_iter().unzip();
-    let mut customer = Customer { records, images, pairs: Vec::new() };
-    let wanted = propose(&customer, &pixels, &thumbnails)?;
-    let pairs = wanted.into_par_iter().map(|((image, record), distance)| {
-        let residual = pixels[image].as_ref().zip(thumbnails[record].as_ref());
-        let residual = residual.and_then(|((_, master), (_, thumbnail))| Verifier::new(master).residual(thumbnail));
-        Pair { image, record, distance, residual }
-    });
-    customer.pairs = pairs.collect();
-    Ok(customer)
-}
-
-/// The pairs to measure: near by fingerprint, or agreeing by metadata.
-fn propose(
-    customer: &Customer,
-    pixels: &[Option<(Views, Master)>],
-    thumbnails: &[Option<(Fingerprint, Thumbnail)>],
-) -> Result<BTreeMap<(usize, usize), Option<u16>>> {
+    let (images, views): (Vec<Image>, Vec<_>) = images.into_iter().unzip();
+    let customer = Customer { records, images, pairs: Vec::new() };
     let entries = thumbnails.iter().enumerate().filter_map(|(at, thumbnail)| {
         let name = customer.records[at].record_id.clone();
-        thumbnail.as_ref().map(|(fingerprint, _)| Entry {
-            name,
-            record: RecordId(at as i64),
-            fingerprint: *fingerprint,
-        })
+        let (fingerprint, _) = thumbnail.as_ref()?;
+        Some(Entry { name, record: RecordId(at as i64), fingerprint: *fingerprint })
     });
     let index = Index::new(entries);
     let mut wanted = BTreeMap::new();
-    for (image, pixels) in pixels.iter().enumerate() {
-        let near = pixels.as_ref().map(|(views, _)| index.nearest(views, RADIUS, NEAREST_MAX));
+    for (image, views) in views.iter().enumerate() {
+        let near = views.as_ref().map(|views| index.nearest(views, RADIUS, NEAREST_MAX));
         for near in near.into_iter().flatten() {
             wanted.insert((image, near.record.0 as usize), Some(near.distance));
         }
@@ -263,25 +276,48 @@ fn propose(
     for (image, record) in agreeing_pairs(&customer.records(), &customer.images()?) {
         wanted.entry((image.0 as usize, record.0 as usize)).or_insert(None);
     }
-    Ok(wanted)
+    Ok(Proposed { name, customer, views, thumbnails, wanted })
 }
 
-fn read_upload(root: &Path, file: &Path) -> Result<(Image, Option<(Views, Master)>)> {
+/// Measures the proposed pairs, each upload decoded once.
+fn measure(case: &Path, proposed: Proposed) -> Customer {
+    let Proposed { name, mut customer, thumbnails, wanted, .. } = proposed;
+    let root = case.join("uploads").join(name);
+    let wanted: Vec<((usize, usize), Option<u16>)> = wanted.into_iter().collect();
+    let of_images: Vec<_> = wanted.chunk_by(|((one, _), _), ((other, _), _)| one == other).collect();
+    let pairs = of_images.par_iter().flat_map_iter(|of_image| {
+        let ((image, _), _) = of_image[0];
+        let master = read_master(&root.join(&customer.images[image].paths[0]));
+        let verifier = master.as_ref().map(Verifier::new);
+        let pairs = of_image.iter().map(|&((image, record), distance)| {
+            let residual = verifier.as_ref().zip(thumbnails[record].as_ref());
+            let residual = residual.and_then(|(verifier, (_, thumbnail))| verifier.residual(thumbnail));
+            Pair { image, record, distance, residual }
+        });
+        pairs.collect::<Vec<_>>()
+    });
+    customer.pairs = pairs.collect();
+    customer
+}
+
+/// An upload as a decode child examines it.
+fn read_upload(root: &Path, file: &Path) -> Result<(Image, Option<Views>)> {
     let bytes = fs::read(file)?;
-    let decoded = decode(&bytes, Scale::AtLeast(MASTER_SIDE), &Limits::default()).ok();
-    let size = decoded.as_ref().map(|decoded| decoded.header.upright_size());
+    let decoded = decode(&bytes, Scale::Sketch(SKETCH_PX), &Limits::default()).ok();
     let image = Image {
         digest: Digest::of(&bytes).to_string(),
         bytes: bytes.len() as u64,
-        size,
+        size: decoded.as_ref().map(|decoded| decoded.header.upright_size()),
         paths: vec![file.strip_prefix(root)?.to_string_lossy().into_owned()],
         truncated: decoded.as_ref().is_some_and(|decoded| decoded.header.truncated),
         storage: Storage::of(Kind::of(&bytes)),
     };
-    let pixels = decoded
-        .zip(size)
-        .map(|(decoded, size)| (of_upload(&decoded.renderings), Master::new(&decoded.renderings, size)));
-    Ok((image, pixels))
+    Ok((image, decoded.map(|decoded| of_upload(&decoded.renderings))))
+}
+
+fn read_master(file: &Path) -> Option<Master> {
+    let decoded = decode(&fs::read(file).ok()?, Scale::AtLeast(MASTER_SIDE), &Limits::default()).ok()?;
+    Some(Master::new(&decoded.renderings, decoded.header.upright_size()))
 }
 
 fn read_thumbnail(file: &Path) -> Result<Option<(Fingerprint, Thumbnail)>> {
