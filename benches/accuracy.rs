@@ -241,12 +241,9 @@ fn propose(
     thumbnails: &[Option<(Fingerprint, Thumbnail)>],
 ) -> Result<BTreeMap<(usize, usize), Option<u16>>> {
     let entries = thumbnails.iter().enumerate().filter_map(|(at, thumbnail)| {
-        let name = customer.records[at].record_id.clone();
-        thumbnail.as_ref().map(|(fingerprint, _)| Entry {
-            name,
-            record: RecordId(at as i64),
-            fingerprint: *fingerprint,
-        })
+        let name = &customer.records[at].record_id;
+        let entry = |fingerprint: &Fingerprint| Entry { name, record: RecordId(at as i64), fingerprint: *fingerprint };
+        thumbnail.as_ref().map(|(fingerprint, _)| entry(fingerprint))
     });
     let index = Index::new(entries);
     let mut wanted = BTreeMap::new();
