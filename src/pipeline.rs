@@ -347,18 +347,26 @@ fn reproduce(
 /// When the catalogue fails, or the children cannot work now; the thumbnail is then still to be looked at.
 pub fn read_thumbnail(catalogue: &Catalogue, children: &Pool, digest: Digest) -> Result<(), Error> {
     let Some(bytes) = catalogue.read(|tx| tx.thumbnail_file(digest))? else { return Ok(()) };
-    let examined = match children.examine_thumbnail(bytes) {
-        Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
-        Err(problem) => Examined::Problem(problem.to_string()),
+    let examined = examine_thumbnail(children, bytes)?;
+    Ok(catalogue.write(move |tx| tx.thumbnail_examined(digest, &examined))?)
+}
+
+/// What a child sees in a thumbnail.
+///
+/// # Errors
+/// When the children cannot work now.
+pub fn examine_thumbnail(children: &Pool, bytes: Vec<u8>) -> Result<Examined, Error> {
+    match children.examine_thumbnail(bytes) {
+        Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+        Err(problem) => Ok(Examined::Problem(problem.to_string())),
         Ok(seen) => {
             let (width, height) = seen.header.upright_size();
-            Examined::Picture {
+            Ok(Examined::Picture {
                 width: width.into(),
                 height: height.into(),
                 fingerprint: seen.fingerprint.to_bytes(),
                 partition: seen.partition,
-            }
+            })
         }
-    };
-    Ok(catalogue.write(move |tx| tx.thumbnail_examined(digest, &examined))?)
+    }
 }

@@ -261,7 +261,7 @@ fn propose(case: &Path, name: String, records: Vec<Record>) -> Result<Proposed> 
     let (images, views): (Vec<Image>, Vec<_>) = images.into_iter().unzip();
     let customer = Customer { records, images, pairs: Vec::new() };
     let entries = thumbnails.iter().enumerate().filter_map(|(at, thumbnail)| {
-        let name = customer.records[at].record_id.clone();
+        let name = &customer.records[at].record_id;
         let (fingerprint, _) = thumbnail.as_ref()?;
         Some(Entry { name, record: RecordId(at as i64), fingerprint: *fingerprint })
     });

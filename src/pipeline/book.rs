@@ -86,7 +86,7 @@ impl Book {
                     .entry(thumbnail.partition)
                     .or_insert_with_key(|partition| Arc::new(Known::of(partition.as_ref(), &learned)));
                 recipes.insert(thumbnail.digest, Arc::clone(known));
-                let name = names.get(&thumbnail.record).cloned().unwrap_or_default();
+                let name = names.get(&thumbnail.record).map_or("", String::as_str);
                 entries.push(Entry { name, record: thumbnail.record, fingerprint: thumbnail.fingerprint });
             }
             Ok(Book {
