@@ -4,6 +4,8 @@
 //! was exchanged. What made one of them may still be software that made others. An engine has a name and nothing to be
 //! fitted, so that a few pairs which it explains to the rounding, and which nothing else explains, are evidence enough.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::family::{Recipe, Scaler, Sharpen, engines, sharpenings};
 use super::frame::Frame;
 use super::learn::{Learned, Measure, PAIRS_MIN, Refusal};
@@ -12,6 +14,8 @@ use super::statistic::Excess;
 
 /// An engine has to explain at least so many pairs that no other one explains.
 const EXPLAINED_MIN: usize = 3;
+/// Engines of which each pair that none explains is tried with sharpening: those that leave least.
+const SHARPENED: usize = 4;
 
 /// A way of making thumbnails, but for the frame, which each thumbnail shows by itself.
 type Way = (Scaler, Sharpen);
@@ -26,70 +30,109 @@ pub fn learn_engines(long_sides_px: &[usize], measure: &mut Measure) -> Result<V
     if pairs < PAIRS_MIN {
         return Err(Refusal::TooFewPairs { pairs });
     }
+    let mut table = Table { long_sides_px, rows: vec![HashMap::new(); pairs] };
     let mut left: Vec<usize> = (0..pairs).collect();
     let plain: Vec<Way> = engines().into_iter().map(|scaler| (scaler, Sharpen::None)).collect();
-    let mut learned = covering(&plain, &mut left, long_sides_px, measure);
-    // Sharpening follows an engine that was seen without it, or any, where none was.
-    let seen: Vec<Scaler> = learned.iter().map(|one| one.recipe.scaler).collect();
-    let sharpened: Vec<Way> = engines()
-        .into_iter()
-        .filter(|scaler| seen.is_empty() || seen.contains(scaler))
-        .flat_map(|scaler| sharpenings(scaler).map(move |sharpen| (scaler, sharpen)))
-        .collect();
-    learned.extend(covering(&sharpened, &mut left, long_sides_px, measure));
+    table.add(&left, &plain, &[Frame::Fit], measure);
+    // A picture that fits as a whole has neither margins nor edges that were cut off.
+    let framed: Vec<usize> = left.iter().copied().filter(|&pair| table.rows[pair].is_empty()).collect();
+    table.add(&framed, &plain, &[Frame::Pad, Frame::CutThenScale, Frame::ScaleThenCut], measure);
+    let mut learned = table.covering(&plain, &mut left);
+    // What is sharpened is near to what its engine makes without.
+    let mut nearest: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    for &pair in &left {
+        for near in table.nearest(pair, &plain) {
+            nearest.entry(near).or_default().push(pair);
+        }
+    }
+    let mut sharpened: Vec<Way> = Vec::new();
+    for ((engine, frame), pairs) in nearest {
+        let scaler = plain[engine].0;
+        let ways: Vec<Way> = sharpenings(scaler).map(|sharpen| (scaler, sharpen)).collect();
+        table.add(&pairs, &ways, &[Frame::ALL[frame]], measure);
+        if !sharpened.contains(&ways[0]) {
+            sharpened.extend(ways);
+        }
+    }
+    learned.extend(table.covering(&sharpened, &mut left));
     if learned.is_empty() {
         return Err(Refusal::NothingFits { explained: pairs - left.len(), pairs });
     }
     Ok(learned)
 }
 
-/// Of these ways the one that explains most of the pairs that are `left`, then the one that explains most of the others,
-/// and so on while it is worth it. What is explained is left no longer.
-fn covering(ways: &[Way], left: &mut Vec<usize>, long_sides_px: &[usize], measure: &mut Measure) -> Vec<Learned> {
-    let framed =
-        |&(scaler, sharpen): &Way| Frame::ALL.map(|frame| Recipe { frame, sharpen, ..Recipe::plain(0, scaler) });
-    let recipes: Vec<Recipe> = ways.iter().flat_map(framed).collect();
-    let measured = measure(left, &recipes);
-    // For each pair and way, the frame in which it explains the pair best, if it does.
-    let explained = |row: usize, way: usize| -> Option<(usize, Excess)> {
-        let long_side_px = long_sides_px[left[row]];
-        let frames =
-            (0..Frame::ALL.len()).filter_map(|frame| Some((frame, measured[row][way * Frame::ALL.len() + frame]?)));
-        let best =
-            frames.min_by(|(_, a), (_, b)| Fit::error(a, long_side_px).total_cmp(&Fit::error(b, long_side_px)))?;
-        (Fit::error(&best.1, long_side_px) <= Fit::limit(long_side_px)).then_some(best)
-    };
-    let table: Vec<Vec<Option<(usize, Excess)>>> =
-        (0..left.len()).map(|row| (0..ways.len()).map(|way| explained(row, way)).collect()).collect();
-    let mut rows: Vec<usize> = (0..left.len()).collect();
-    let mut learned = Vec::new();
-    loop {
-        // By how many pairs, then by how well; of equals the one that is tried first.
-        let weight = |way: usize| {
-            let losses = rows.iter().filter_map(|&row| table[row][way]).map(|(_, excess)| excess.loss);
-            losses.fold((0, 0.0), |(count, sum), loss| (count + 1, sum + loss))
-        };
-        let weights: Vec<(usize, f32)> = (0..ways.len()).map(weight).collect();
-        let better = |&a: &usize, &b: &usize| {
-            weights[a].0.cmp(&weights[b].0).then(weights[b].1.total_cmp(&weights[a].1)).then(b.cmp(&a))
-        };
-        let Some(way) = (0..ways.len()).max_by(better).filter(|&way| weights[way].0 >= EXPLAINED_MIN) else { break };
-        for (at, frame) in Frame::ALL.into_iter().enumerate() {
-            let of_frame = rows.iter().filter_map(|&row| table[row][way]).filter(|&(frame, _)| frame == at);
-            let losses: Vec<f32> = of_frame.map(|(_, excess)| excess.loss).collect();
-            if !losses.is_empty() {
-                learned.push(Learned {
-                    recipe: Recipe { frame, ..recipes[way * Frame::ALL.len()] },
-                    pairs: long_sides_px.len() as u32,
-                    explained: losses.len() as u32,
-                    loss: losses.iter().sum::<f32>() / losses.len() as f32,
-                    d_max: D_NEAR,
-                    hz_max: HZ_NEAR,
-                });
+/// For each pair, what the ways that were tried on it leave unexplained, each in the frame in which that is least.
+struct Table<'a> {
+    long_sides_px: &'a [usize],
+    rows: Vec<HashMap<Way, (usize, Excess)>>,
+}
+
+impl Table<'_> {
+    /// Tries ways on pairs.
+    fn add(&mut self, pairs: &[usize], ways: &[Way], frames: &[Frame], measure: &mut Measure) {
+        let of_way = |&(scaler, sharpen): &Way| frames.iter().map(move |&frame| (scaler, sharpen, frame));
+        let tried: Vec<_> = ways.iter().flat_map(of_way).collect();
+        let recipe = |&(scaler, sharpen, frame): &_| Recipe { frame, sharpen, ..Recipe::plain(0, scaler) };
+        let measured = measure(pairs, &tried.iter().map(recipe).collect::<Vec<_>>());
+        for (&pair, excesses) in pairs.iter().zip(measured) {
+            for (&(scaler, sharpen, frame), excess) in tried.iter().zip(excesses) {
+                let Some(excess) = excess else { continue };
+                let known = self.rows[pair].get(&(scaler, sharpen)).map(|(_, known)| known.loss);
+                if known.is_none_or(|known| excess.loss < known) {
+                    let frame = Frame::ALL.iter().position(|one| *one == frame).unwrap_or_default();
+                    self.rows[pair].insert((scaler, sharpen), (frame, excess));
+                }
             }
         }
-        rows.retain(|&row| table[row][way].is_none());
     }
-    *left = rows.into_iter().map(|row| left[row]).collect();
-    learned
+
+    /// What a way leaves of a pair that it explains, and the frame.
+    fn explained(&self, pair: usize, way: Way) -> Option<(usize, Excess)> {
+        let long_side_px = self.long_sides_px[pair];
+        let best = self.rows[pair].get(&way)?;
+        (Fit::error(&best.1, long_side_px) <= Fit::limit(long_side_px)).then_some(*best)
+    }
+
+    /// The ways, by number, that leave least of a pair, with their frames.
+    fn nearest(&self, pair: usize, ways: &[Way]) -> Vec<(usize, usize)> {
+        let tried = ways.iter().enumerate().filter_map(|(at, way)| Some((at, *self.rows[pair].get(way)?)));
+        let mut tried: Vec<(usize, (usize, Excess))> = tried.collect();
+        tried.sort_by(|(a, (_, left)), (b, (_, right))| left.loss.total_cmp(&right.loss).then(a.cmp(b)));
+        tried.into_iter().take(SHARPENED).map(|(at, (frame, _))| (at, frame)).collect()
+    }
+
+    /// Of these ways the one that explains most of the pairs that are `left`, then the one that explains most of the
+    /// others, and so on while it is worth it. What is explained is left no longer.
+    fn covering(&self, ways: &[Way], left: &mut Vec<usize>) -> Vec<Learned> {
+        let mut learned = Vec::new();
+        loop {
+            // By how many pairs, then by how well; of equals the one that is tried first.
+            let weight = |way: &Way| {
+                let losses = left.iter().filter_map(|&pair| self.explained(pair, *way)).map(|(_, excess)| excess.loss);
+                losses.fold((0, 0.0), |(count, sum), loss| (count + 1, sum + loss))
+            };
+            let weights: Vec<(usize, f32)> = ways.iter().map(weight).collect();
+            let better = |&a: &usize, &b: &usize| {
+                weights[a].0.cmp(&weights[b].0).then(weights[b].1.total_cmp(&weights[a].1)).then(b.cmp(&a))
+            };
+            let best = (0..ways.len()).max_by(better).filter(|&way| weights[way].0 >= EXPLAINED_MIN);
+            let Some(way) = best.map(|way| ways[way]) else { return learned };
+            for (at, &frame) in Frame::ALL.iter().enumerate() {
+                let explained = left.iter().filter_map(|&pair| self.explained(pair, way));
+                let losses: Vec<f32> =
+                    explained.filter(|(frame, _)| *frame == at).map(|(_, excess)| excess.loss).collect();
+                if !losses.is_empty() {
+                    learned.push(Learned {
+                        recipe: Recipe { frame, sharpen: way.1, ..Recipe::plain(0, way.0) },
+                        pairs: self.long_sides_px.len() as u32,
+                        explained: losses.len() as u32,
+                        loss: losses.iter().sum::<f32>() / losses.len() as f32,
+                        d_max: D_NEAR,
+                        hz_max: HZ_NEAR,
+                    });
+                }
+            }
+            left.retain(|&pair| self.explained(pair, way).is_none());
+        }
+    }
 }
