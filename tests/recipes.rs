@@ -12,13 +12,15 @@ use support::{Shop, fixture, fixtures, sha256};
 /// Frames of a series, and cards of a template: those of each look alike at a thumbnail's size.
 const SERIES: [&str; 4] = ["card", "dog-run", "regatta", "smile"];
 
-/// Makes a thumbnail of each picture of a folder, as a shop with Pillow does.
+/// Makes a thumbnail of each picture of a folder, as a shop with Pillow does; in several sizes in turn, where those are given.
 const MAKE: &str = r#"
 import os, sys
 from PIL import Image
-for name in sorted(os.listdir(sys.argv[1])):
+sides = [int(side) for side in sys.argv[3:]]
+for at, name in enumerate(sorted(os.listdir(sys.argv[1]))):
     picture = Image.open(os.path.join(sys.argv[1], name)).convert('RGB')
-    picture.thumbnail((200, 200), Image.LANCZOS, reducing_gap=None)
+    side = sides[at % len(sides)]
+    picture.thumbnail((side, side), Image.LANCZOS, reducing_gap=None)
     picture.save(os.path.join(sys.argv[2], name.rsplit('.', 1)[0] + '.jpg'), quality=75)
 "#;
 
@@ -35,21 +37,29 @@ fn photographs() -> Vec<String> {
 
 #[test]
 fn a_learned_recipe_proves_what_nothing_else_can() {
-    proves_with_digests_of(|at| at % 2 == 0);
+    proves_with_digests_of(|at| at % 2 == 0, &["200"]);
+}
+
+#[test]
+fn where_sizes_are_too_many_to_learn_each_the_engine_is_learned() {
+    // Of no size are there ten pairs.
+    proves_with_digests_of(|at| at % 2 == 0, &["140", "150", "160", "170", "180", "190", "200", "210"]);
 }
 
 #[test]
 fn without_any_certain_pair_the_likely_ones_teach() {
-    proves_with_digests_of(|_| false);
+    proves_with_digests_of(|_| false, &["200"]);
 }
 
-/// A shop that recorded the digests of these of its pictures, frames of series left out, and nothing else.
-fn proves_with_digests_of(recorded: impl Fn(usize) -> bool) {
+/// A shop with thumbnails of these sizes that recorded the digests of these of its pictures, frames of series left out, and
+/// nothing else.
+fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, sides: &[&str]) {
     let shop = Shop::new();
     shop.ok(["init"]);
     std::fs::write(shop.data().join("reunite.toml"), "[attach]\nrecipes = true\n").unwrap();
     let folder = fixture("originals/harbour.jpg").parent().unwrap().to_owned();
-    let made = Command::new("/usr/bin/python3").args(["-c", MAKE]).arg(&folder).arg(shop.thumbs()).output().unwrap();
+    let mut make = Command::new("/usr/bin/python3");
+    let made = make.args(["-c", MAKE]).arg(&folder).arg(shop.thumbs()).args(sides).output().unwrap();
     assert!(made.status.success(), "Pillow is needed (python3-pil): {}", String::from_utf8_lossy(&made.stderr));
 
     let dump = shop.scratch().join("dump");
