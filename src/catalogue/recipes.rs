@@ -22,7 +22,7 @@ pub struct CertainPair {
     pub original: Digest,
     /// The thumbnail's file.
     pub thumbnail: Digest,
-    /// What made it certain: `digest`, `bytes`, `person` or `name`; `likely` for a pair that is not.
+    /// What made it certain: `digest`, `bytes` or `person`; `likely` for a pair that is not.
     pub method: String,
 }
 
@@ -82,7 +82,7 @@ impl Tx<'_> {
         })
     }
 
-    /// The pairs that stand for other reasons than a recipe, by the partition of their thumbnail.
+    /// The pairs that stand for reasons that no recipe overtakes, by the partition of their thumbnail.
     ///
     /// # Errors
     /// When the catalogue fails or holds what this program cannot read.
@@ -90,7 +90,7 @@ impl Tx<'_> {
         let rows = self.rows(
             "SELECT t.partition, c.customer, b.digest, t.digest, c.method FROM candidates c \
              JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob JOIN thumbnails t ON t.record = c.record \
-             WHERE c.verdict = 'attach' AND c.method IN ('digest', 'bytes', 'person', 'name') \
+             WHERE c.verdict = 'attach' AND c.method IN ('digest', 'bytes', 'person') \
              AND t.partition IS NOT NULL AND t.digest IS NOT NULL ORDER BY c.id, t.id",
             [],
             |row| {
