@@ -21,7 +21,7 @@ use super::{Error, Pipeline};
 const PAIRS_MAX: usize = 24;
 
 /// Pairs of all partitions that engines are learned from at most: what one shop used at all is more than what made one size.
-const POOL_MAX: usize = 48;
+const POOL_MAX: usize = 72;
 
 /// What is said of a pair that nothing but its pixels speaks for.
 const LIKELY: &str = "likely";
