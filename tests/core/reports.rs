@@ -120,6 +120,38 @@ fn a_persons_word_is_carried_out_and_stays() {
 }
 
 #[test]
+fn one_answer_settles_records_that_lost_the_same_and_contradictions_are_told() {
+    let shop = Shop::new();
+    shop.ok(["init"]);
+    std::fs::write(shop.thumbs().join("t.png"), thumbnail(&fixture("originals/tulips.jpg"), 160)).unwrap();
+    // Ordered twice; what was recorded is the original's, of which only a copy is left.
+    let lost = "anna,t.png,tulips.jpg,4711";
+    shop.import(&format!("record,customer,thumbnail,filename,bytes\nR-1,{lost}\nR-2,{lost}\n"));
+    let folder = shop.scratch().join("dump");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(fixture("originals/tulips.jpg"), folder.join("x.jpg")).unwrap();
+    shop.ok(["scan", folder.to_str().unwrap(), "--customer", "anna"]);
+
+    let asked = shop.report("review");
+    let seen: Vec<_> = asked.iter().map(|row| (&row["record"][..], &row["family"][..])).collect();
+    assert_eq!(seen, [("R-1", "R-1"), ("R-2", "R-1")], "records that compete for a picture are a family");
+    shop.ok(["review", "accept", &asked[0]["candidate"], "--as", "support"]);
+    let stand = shop.report("matches");
+    let seen: Vec<_> = stand.iter().map(|row| (&row["verdict"][..], &row["method"][..])).collect();
+    assert_eq!(seen, [("attach", "person"); 2], "one answer settles both");
+    assert_eq!(shop.report("contradictions").len(), 0);
+
+    let refused = shop.run(["review", "reject", &stand[1]["candidate"], "--as", "support"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("reunite report contradictions"), "{refused:?}");
+    let contradictions = shop.report("contradictions");
+    assert_eq!(contradictions.len(), 1, "{contradictions:?}");
+    let told = &contradictions[0];
+    assert_eq!((&told["record"][..], &told["other_record"][..], &told["path"][..]), ("R-1", "R-2", "x.jpg"));
+    assert_eq!(shop.run(["report", "recipes", "--customer", "anna"]).status.code(), Some(1));
+    assert_eq!(shop.report("recipes").len(), 1, "one kind of thumbnail, of which nothing is known");
+}
+
+#[test]
 fn what_waits_because_the_shop_wants_to_look_first_is_accepted_at_once() {
     let shop = Shop::new();
     shop.ok(["init"]);
