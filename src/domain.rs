@@ -169,7 +169,8 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// The bytes that `text` spells in hexadecimal, either case.
 pub fn unhex(text: &str) -> Result<Vec<u8>, NotHex> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+    // The conversion below would take a sign.
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(NotHex);
     }
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| NotHex)).collect()
@@ -260,6 +261,7 @@ mod tests {
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!("12".parse::<Digest>(), Err(NotHex));
         assert_eq!("é".parse::<Digest>(), Err(NotHex));
+        assert_eq!("+1".repeat(32).parse::<Digest>(), Err(NotHex));
     }
 
     #[test]
