@@ -125,7 +125,7 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let ground = ground(cells, &placement);
             let key = Key { recipe: *recipe, choice, placement, thumbnail, ground };
             let prediction = self.prediction(key)?;
-            Some(excess(cells, &transformed(&prediction, cells)))
+            excess(cells, &transformed(&prediction, cells))
         });
         excesses.min_by(|a, b| (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(std::cmp::Ordering::Equal))
     }

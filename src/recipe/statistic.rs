@@ -27,22 +27,17 @@ pub struct Excess {
     pub hz: f32,
 }
 
-impl Excess {
-    /// Beyond everything: shapes that do not agree.
-    pub const HOPELESS: Excess = Excess { loss: f32::INFINITY, d: f32::INFINITY, hz: f32::INFINITY };
-}
-
-/// The excess of `spectra` over `cells`; [`Excess::HOPELESS`] when they are not of one shape.
-pub fn excess(cells: &Cells, spectra: &[Spectrum]) -> Excess {
+/// The excess of `spectra` over `cells`; nothing when they are not of one shape.
+pub fn excess(cells: &Cells, spectra: &[Spectrum]) -> Option<Excess> {
     let agree = |(component, spectrum): (&Component, &Spectrum)| {
         (component.columns, component.rows) == (spectrum.columns, spectrum.rows)
     };
     if cells.components.len() != spectra.len() || !cells.components.iter().zip(spectra).all(agree) {
-        return Excess::HOPELESS;
+        return None;
     }
     let energies: Vec<Vec<f32>> =
         cells.components.iter().zip(spectra).map(|(component, spectrum)| energy(component, spectrum)).collect();
-    let Some(luma) = energies.first().filter(|luma| !luma.is_empty()) else { return Excess::HOPELESS };
+    let luma = energies.first().filter(|luma| !luma.is_empty())?;
     let total: f64 = luma.iter().map(|&energy| f64::from(energy)).sum();
     let mut largest = luma.iter().copied().fold(0.0, f32::max);
     if let [_, blue, red, alpha @ ..] = &energies[..] {
@@ -50,7 +45,7 @@ pub fn excess(cells: &Cells, spectra: &[Spectrum]) -> Excess {
         largest = alpha.iter().flatten().copied().fold(largest, f32::max);
     }
     let hz = energies.iter().zip(spectra).map(|(energy, spectrum)| relative(energy, spectrum)).fold(0.0, f32::max);
-    Excess { loss: (total / (luma.len() * 64) as f64).sqrt() as f32, d: largest.sqrt() / 8.0, hz }
+    Some(Excess { loss: (total / (luma.len() * 64) as f64).sqrt() as f32, d: largest.sqrt() / 8.0, hz })
 }
 
 /// For each block, the sum of squares outside the cells.
@@ -102,4 +97,25 @@ fn means(values: &[f32], (columns, rows): (usize, usize)) -> Vec<f32> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::forward::spectra;
+    use super::*;
+
+    #[test]
+    fn what_is_not_of_one_shape_has_no_excess() {
+        let path = format!("{}/fixtures/originals/logo-fox.png", env!("CARGO_MANIFEST_DIR"));
+        let cells = Cells::read(&std::fs::read(path).unwrap()).unwrap();
+        let size = (cells.width, cells.height);
+        let grey = vec![128; size.0 * size.1 * 3];
+        // Colours without the opacity that the file has, and another size: numbers that no message could carry are none.
+        assert!(cells.has_alpha());
+        assert_eq!(excess(&cells, &spectra(&grey, size, cells.chroma)), None);
+        assert_eq!(excess(&cells, &spectra(&[128; 8 * 8 * 3], (8, 8), cells.chroma)), None);
+        let mut whole = spectra(&grey, size, cells.chroma);
+        whole.extend(spectra(&grey, size, None));
+        assert!(excess(&cells, &whole).is_some_and(|excess| excess.d.is_finite() && excess.d > 0.0));
+    }
 }
