@@ -42,8 +42,7 @@ impl Tx<'_> {
         comparison: Option<&Comparison>,
     ) -> Result<(), Error> {
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
-        // Plain numbers always have a text.
-        let text = comparison.map(|comparison| serde_json::to_string(comparison).unwrap_or_default());
+        let text = comparison.map(super::text_of).transpose()?;
         self.execute(
             "INSERT INTO comparisons (customer, a, a_number, b, b_number, comparison) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (customer, a, a_number, b, b_number) DO UPDATE SET comparison = excluded.comparison",

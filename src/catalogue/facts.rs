@@ -215,8 +215,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn image_matched(&self, image: &ImageToMatch, found: &[CandidateFacts], seq: i64) -> Result<(), Error> {
         for candidate in found {
-            // Measurements are plain numbers and names: they always have a text.
-            let evidence = serde_json::to_string(&candidate.measured).unwrap_or_else(|_| "[]".to_owned());
+            let evidence = super::text_of(&candidate.measured)?;
             let id = self.next_id("candidate")?;
             self.execute(
                 "INSERT INTO candidates (id, customer, image, record, distance, evidence) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \

@@ -99,12 +99,20 @@ pub enum Error {
     /// A row holds what it never should.
     #[error("the catalogue is damaged: {0}; restore it from a backup")]
     Damaged(String),
+    /// A value of ours has no text in which it could be kept, which is a fault of ours.
+    #[error("a value cannot be written to the catalogue: {0}")]
+    Unwritable(serde_json::Error),
     /// The writer has stopped, since the program is shutting down.
     #[error("the catalogue is closing")]
     Closing,
     /// The commit that this unit of work shared with others failed; nothing of it is kept.
     #[error("the catalogue could not commit: {0}")]
     Commit(String),
+}
+
+/// The text in which plain data stands in a column; one text for one value.
+fn text_of(value: &impl serde::Serialize) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(Error::Unwritable)
 }
 
 impl Error {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Error, Tx};
+use super::{Error, Tx, text_of};
 use crate::domain::{CustomerId, Digest, Micros, RecordId};
 use crate::matcher::facts::CandidateFacts;
 use crate::matcher::verify::Residual;
@@ -52,12 +52,6 @@ pub struct PartitionRecipes {
     pub learned: Vec<Learned>,
     /// Why nothing was learned, in words.
     pub refusal: Option<String>,
-}
-
-/// The text of a partition in the schema; one text for one partition.
-pub(super) fn partition_text(partition: &Partition) -> String {
-    // Plain numbers and names always have a text.
-    serde_json::to_string(partition).unwrap_or_default()
 }
 
 fn partition_of(text: &str) -> Result<Partition, Error> {
@@ -173,18 +167,15 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let known = self.recipes()?.into_iter().find(|known| known.partition.as_ref() == partition);
         let learned = outcome.as_deref().unwrap_or_default();
-        // Plain numbers and names always have a text.
-        let text = serde_json::to_string(learned).unwrap_or_default();
         self.execute(
             "INSERT INTO recipes (id, partition, pairs, learned, refusal, learned_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
              ON CONFLICT (partition) DO UPDATE SET pairs = excluded.pairs, learned = excluded.learned, \
              refusal = excluded.refusal, learned_at = excluded.learned_at",
             (
                 self.next_id("recipe")?,
-                // Plain numbers and names always have a text.
-                serde_json::to_string(&partition).unwrap_or_default(),
+                text_of(&partition)?,
                 pairs.0.as_slice(),
-                text,
+                text_of(&learned)?,
                 outcome.as_ref().err().map(ToString::to_string),
                 Micros::now().0,
             ),

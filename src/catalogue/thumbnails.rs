@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use super::recipes::partition_text;
 use super::{Error, Row, Tx};
 use crate::domain::{Digest, RecordId, ThumbnailId};
 use crate::recipe::Partition;
@@ -214,7 +213,7 @@ impl Tx<'_> {
                 &format!(
                     "UPDATE thumbnails SET width = ?2, height = ?3, fingerprint = ?4, partition = ?5 WHERE {waiting}"
                 ),
-                (digest, width, height, fingerprint, partition_text(partition)),
+                (digest, width, height, fingerprint, super::text_of(partition)?),
             )?,
             Examined::Problem(problem) => {
                 self.execute(&format!("UPDATE thumbnails SET problem = ?2 WHERE {waiting}"), (digest, problem))?
