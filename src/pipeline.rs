@@ -12,6 +12,7 @@ mod backlog;
 mod book;
 mod digests;
 mod explain;
+mod known;
 mod recipes;
 mod run;
 mod settle;

@@ -4,7 +4,8 @@
 //!
 //! What is learned is a function of the set of certain pairs: they are taken in an order of their own, never in that of
 //! arrival, and looked at again whenever the set has changed and nothing else is to be done. Pairs that stand because
-//! of a recipe teach nothing, nor do those that stand by their name, which a recipe may overtake: there is no circle. A change makes the records concerned be matched anew.
+//! of a recipe teach nothing, nor do those that stand by their name, which a recipe may overtake: there is no circle. A
+//! change makes the records concerned be matched anew.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::catalogue::{self, CertainPair, MeasuredPair, PartitionRecipes};
 use crate::domain::{CustomerId, Digest, RecordId};
 use crate::recipe::{Excess, Learned, PAIRS_MIN, Partition, Recipe, Refusal, learn, learn_engines};
 
-use super::book::is_told;
+use super::known::is_told;
 use super::{Error, Pipeline};
 
 /// Pairs that one partition is learned from at most; more teach little and cost a decoded original each.

@@ -1,0 +1,85 @@
+//! What is known of how a thumbnail was made: which of the recipes learned may have made it.
+
+use crate::catalogue::PartitionRecipes;
+use crate::domain::Digest;
+use crate::recipe::{Learned, Partition, explain_most};
+
+/// What is known of how a thumbnail was made.
+#[derive(Debug)]
+pub struct Known {
+    /// Tells one state of knowledge from another, whatever the order in which it came; 0 where nothing is known.
+    pub stamp: u64,
+    /// Recipes that may have made it.
+    pub learned: Vec<Learned>,
+}
+
+impl Known {
+    /// What the recipes learned say about thumbnails of a partition; nothing about those of none.
+    pub fn of(partition: Option<&Partition>, recipes: &[PartitionRecipes]) -> Self {
+        let learned = partition.map_or_else(Vec::new, |partition| learned_of(partition, recipes));
+        // Plain numbers always have a text.
+        let text = serde_json::to_vec(&learned).unwrap_or_default();
+        let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
+        let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };
+        Known { stamp, learned }
+    }
+}
+
+/// The recipes that may have made thumbnails of this partition: those of the partitions that may explain it and, unless
+/// these say nearly all, the engines that the shop uses at all. A palette leaves so much open that too many engines would fit.
+fn learned_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Learned> {
+    let mut learned: Vec<Learned> = own_recipes(partition, recipes).flatten().copied().collect();
+    if partition.coding.is_exact() && !is_told(partition, recipes) {
+        let any = recipes.iter().filter(|known| known.partition.is_none()).flat_map(|known| &known.learned);
+        let sized = any.map(|one| Learned { recipe: one.recipe.sized(partition.long_side_px), ..*one });
+        learned.extend(sized.filter(|one| !learned.iter().any(|known| known.recipe == one.recipe)).collect::<Vec<_>>());
+    }
+    learned
+}
+
+/// Whether what partitions taught says nearly all about thumbnails of this one.
+pub fn is_told(partition: &Partition, recipes: &[PartitionRecipes]) -> bool {
+    own_recipes(partition, recipes).any(explain_most)
+}
+
+fn own_recipes<'a>(partition: &Partition, recipes: &'a [PartitionRecipes]) -> impl Iterator<Item = &'a [Learned]> {
+    let of_partition =
+        |known: &&PartitionRecipes| known.partition.as_ref().is_some_and(|known| known.may_explain(partition));
+    recipes.iter().filter(of_partition).map(|known| &known.learned[..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{Coding, Frame, Recipe, Scaler, Sharpen};
+
+    fn learned(side_px: u32, scaler: Scaler, explained: u32) -> Learned {
+        let frame = Frame::Fit;
+        let recipe = Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None };
+        Learned { recipe, pairs: 20, explained, loss: 0.0, d_max: 0.1, hz_max: 0.3 }
+    }
+
+    fn known(partition: Option<Partition>, learned: Vec<Learned>) -> PartitionRecipes {
+        PartitionRecipes { partition, pairs: Digest([0; 32]), learned, refusal: None }
+    }
+
+    #[test]
+    fn engines_are_tried_where_a_partition_does_not_tell() {
+        let partition = |coding, long_side_px| Partition { coding, long_side_px };
+        let own =
+            |explained| known(Some(partition(Coding::Lossless, 200)), vec![learned(200, Scaler::Vips, explained)]);
+        let at_all = || known(None, vec![learned(0, Scaler::Vips, 5), learned(0, Scaler::VipsExport, 4)]);
+        let tried = |of: Partition, recipes: &[PartitionRecipes]| -> Vec<(u32, Scaler)> {
+            learned_of(&of, recipes).iter().map(|one| (one.recipe.side_px, one.recipe.scaler)).collect()
+        };
+        // Another size has no recipe of its own: all engines, at its size.
+        let both = [(300, Scaler::Vips), (300, Scaler::VipsExport)];
+        assert_eq!(tried(partition(Coding::Lossless, 300), &[own(20), at_all()]), both);
+        // Its own recipe explains most of its pairs, or only a few.
+        assert_eq!(tried(partition(Coding::Lossless, 200), &[own(20), at_all()]), [(200, Scaler::Vips)]);
+        let with_own = [(200, Scaler::Vips), (200, Scaler::VipsExport)];
+        assert_eq!(tried(partition(Coding::Lossless, 200), &[own(8), at_all()]), with_own);
+        // A palette is explained by too much.
+        assert_eq!(tried(partition(Coding::Palette, 300), &[own(20), at_all()]), []);
+    }
+}
