@@ -7,6 +7,9 @@ ALTER TABLE records ADD COLUMN etag TEXT;
 UPDATE images SET matched_seq = 0;
 UPDATE customers SET dirty = dirty + 1;
 
+-- Recipes are named otherwise than before; they are learned again.
+DELETE FROM recipes;
+
 -- MD5 over the MD5s of a blob's parts; only while records to be found carry an ETag that such parts may have made.
 CREATE TABLE part_digests (
     blob       BIGINT NOT NULL REFERENCES blobs (id),

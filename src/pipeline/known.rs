@@ -65,19 +65,19 @@ mod tests {
 
     #[test]
     fn engines_are_tried_where_a_partition_does_not_tell() {
+        let (plain, export) = (Scaler::Vips { export: false }, Scaler::Vips { export: true });
         let partition = |coding, long_side_px| Partition { coding, long_side_px };
-        let own =
-            |explained| known(Some(partition(Coding::Lossless, 200)), vec![learned(200, Scaler::Vips, explained)]);
-        let at_all = || known(None, vec![learned(0, Scaler::Vips, 5), learned(0, Scaler::VipsExport, 4)]);
+        let own = |explained| known(Some(partition(Coding::Lossless, 200)), vec![learned(200, plain, explained)]);
+        let at_all = || known(None, vec![learned(0, plain, 5), learned(0, export, 4)]);
         let tried = |of: Partition, recipes: &[PartitionRecipes]| -> Vec<(u32, Scaler)> {
             learned_of(&of, recipes).iter().map(|one| (one.recipe.side_px, one.recipe.scaler)).collect()
         };
         // Another size has no recipe of its own: all engines, at its size.
-        let both = [(300, Scaler::Vips), (300, Scaler::VipsExport)];
+        let both = [(300, plain), (300, export)];
         assert_eq!(tried(partition(Coding::Lossless, 300), &[own(20), at_all()]), both);
         // Its own recipe explains most of its pairs, or only a few.
-        assert_eq!(tried(partition(Coding::Lossless, 200), &[own(20), at_all()]), [(200, Scaler::Vips)]);
-        let with_own = [(200, Scaler::Vips), (200, Scaler::VipsExport)];
+        assert_eq!(tried(partition(Coding::Lossless, 200), &[own(20), at_all()]), [(200, plain)]);
+        let with_own = [(200, plain), (200, export)];
         assert_eq!(tried(partition(Coding::Lossless, 200), &[own(8), at_all()]), with_own);
         // A palette is explained by too much.
         assert_eq!(tried(partition(Coding::Palette, 300), &[own(20), at_all()]), []);

@@ -38,9 +38,10 @@ pub enum Scaler {
         depth: magick::Depth,
     },
     /// libvips 8.13 or later, `vipsthumbnail`.
-    Vips,
-    /// The same with `--export-profile srgb`.
-    VipsExport,
+    Vips {
+        /// With `--export-profile srgb`.
+        export: bool,
+    },
     /// Software without a module of its own here.
     Kernel {
         /// What happens before.
@@ -137,7 +138,7 @@ impl Scaler {
             Scaler::Pillow { .. } | Scaler::PillowThumbnail { .. } => Arithmetic::Python,
             Scaler::Gd { .. } | Scaler::Kernel { .. } => Arithmetic::Php,
             Scaler::Magick { .. } => Arithmetic::Magick,
-            Scaler::Vips | Scaler::VipsExport => Arithmetic::Vips,
+            Scaler::Vips { .. } => Arithmetic::Vips,
         }
     }
 }
@@ -153,7 +154,7 @@ pub(super) fn engines() -> Vec<Scaler> {
             depth,
         }));
     }
-    out.extend([Scaler::Vips, Scaler::VipsExport]);
+    out.extend([false, true].map(|export| Scaler::Vips { export }));
     out.extend([pillow::Filter::Bicubic, pillow::Filter::Lanczos].map(|filter| Scaler::PillowThumbnail { filter }));
     out
 }

@@ -11,7 +11,7 @@ use super::taps::Grid;
 pub(super) fn candidates(scaler: Scaler) -> Vec<Opacity> {
     match scaler {
         // These scale with opacity and lay the result on a ground.
-        Scaler::Gd { .. } | Scaler::Vips | Scaler::VipsExport => {
+        Scaler::Gd { .. } | Scaler::Vips { .. } => {
             vec![
                 Opacity::After(255),
                 Opacity::After(0),

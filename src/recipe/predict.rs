@@ -37,11 +37,11 @@ pub(super) fn choices(recipe: &Recipe, upload: &Upload, turn: u8) -> Vec<Choice>
         (true, None) => opacity::candidates(recipe.scaler),
     };
     let mapped: &[bool] = match (recipe.scaler, upload.mapped()) {
-        (Scaler::Magick { kernel: None, .. } | Scaler::Vips | Scaler::VipsExport, Mapped::Yes) => &[true, false],
+        (Scaler::Magick { kernel: None, .. } | Scaler::Vips { .. }, Mapped::Yes) => &[true, false],
         _ => &[false],
     };
     let from_jpeg: &[bool] = match recipe.scaler {
-        Scaler::Vips | Scaler::VipsExport | Scaler::PillowThumbnail { .. } if !upload.is_jpeg() => &[false, true],
+        Scaler::Vips { .. } | Scaler::PillowThumbnail { .. } if !upload.is_jpeg() => &[false, true],
         _ => &[true],
     };
     let mut out = Vec::new();
@@ -110,7 +110,7 @@ impl ScaleKey {
             }
             other => other,
         };
-        let boxed = matches!(scaler, Scaler::Vips | Scaler::VipsExport | Scaler::PillowThumbnail { .. });
+        let boxed = matches!(scaler, Scaler::Vips { .. } | Scaler::PillowThumbnail { .. });
         ScaleKey {
             scaler,
             choice: *choice,
@@ -175,10 +175,10 @@ pub(super) fn scale(
     thumbnail: (usize, usize),
     ground: u8,
 ) -> Option<Scaled> {
-    if let Scaler::Vips | Scaler::VipsExport = recipe.scaler {
+    if let Scaler::Vips { export } = recipe.scaler {
         let reduced = by_vips(recipe, upload, choice, thumbnail)?;
         // A picture with a profile of its own goes from that one, and is then as its reading by the profile has it.
-        let exported = recipe.scaler == Scaler::VipsExport && upload.renderings() == 1;
+        let exported = export && upload.renderings() == 1;
         return Some(Scaled::Levels(if exported { vips::exported(&reduced) } else { reduced }));
     }
     if let Scaler::PillowThumbnail { filter } = recipe.scaler {
@@ -214,7 +214,7 @@ pub(super) fn scale(
             };
             Scaled::Fractions(fractions, kernel)
         }
-        Scaler::Vips | Scaler::VipsExport | Scaler::PillowThumbnail { .. } => return None,
+        Scaler::Vips { .. } | Scaler::PillowThumbnail { .. } => return None,
     })
 }
 

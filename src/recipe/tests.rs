@@ -244,7 +244,7 @@ fn what_recipes_share_changes_none_of_them() {
     let scalers = [
         magick(magick::Depth::Cut),
         magick(magick::Depth::Rounded),
-        Scaler::Vips,
+        Scaler::Vips { export: false },
         Scaler::PillowThumbnail { filter: Filter::Bicubic },
         Scaler::Pillow { filter: Filter::Bicubic },
         Scaler::Kernel { shrink: Shrink::None, kernel: Kernel::Mitchell, passes: Passes::RowsClamped },
@@ -294,7 +294,7 @@ fn learning_finds_what_was_done_and_says_the_same_again() {
 #[test]
 fn two_recipes_behind_one_header_are_both_learned_and_chance_is_not() {
     // Pair by pair the one or the other engine leaves nothing, every other one something.
-    let (one, other) = (Scaler::Pillow { filter: Filter::Lanczos }, Scaler::Vips);
+    let (one, other) = (Scaler::Pillow { filter: Filter::Lanczos }, Scaler::Vips { export: false });
     let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0 };
     let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
     let of_pair = |pair: &usize, recipes: &[Recipe]| {
@@ -344,8 +344,8 @@ fn a_sharpened_engine_is_learned_and_two_pairs_alone_are_chance() {
     let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
     let mild = Sharpen::Pillow { radius: 80, percent: 70, threshold: 0 };
     let explains = |pair: usize, recipe: &Recipe| match pair {
-        0..6 => recipe.scaler == Scaler::Vips && recipe.sharpen == Sharpen::None,
-        6..10 => recipe.scaler == Scaler::Vips && recipe.sharpen == mild,
+        0..6 => recipe.scaler == Scaler::Vips { export: false } && recipe.sharpen == Sharpen::None,
+        6..10 => recipe.scaler == Scaler::Vips { export: false } && recipe.sharpen == mild,
         10..12 => recipe.scaler == Scaler::Gd { build: gd::Build::Library },
         _ => false,
     };
@@ -355,7 +355,7 @@ fn a_sharpened_engine_is_learned_and_two_pairs_alone_are_chance() {
     let near = Excess { loss: 1.0, ..far };
     let of_pair = |pair: usize, recipe: &Recipe| match recipe.scaler {
         _ if explains(pair, recipe) => exact,
-        Scaler::Vips => near,
+        Scaler::Vips { .. } => near,
         _ => far,
     };
     let one = |&pair: &usize, recipes: &[Recipe]| {
@@ -365,7 +365,7 @@ fn a_sharpened_engine_is_learned_and_two_pairs_alone_are_chance() {
     let learned = learn_engines(&[200; 14], &mut measure).unwrap();
     let told: Vec<_> = learned.iter().map(|one| (one.recipe.sharpen, one.recipe.frame, one.explained)).collect();
     assert_eq!(told, [(Sharpen::None, Frame::Fit, 6), (mild, Frame::Pad, 4)]);
-    assert!(learned.iter().all(|one| one.recipe.scaler == Scaler::Vips));
+    assert!(learned.iter().all(|one| one.recipe.scaler == Scaler::Vips { export: false }));
     assert_eq!(learn_engines(&[200; 2], &mut measure), Err(Refusal::TooFewPairs { pairs: 2 }));
     let mut nothing = |pairs: &[usize], recipes: &[Recipe]| vec![vec![None; recipes.len()]; pairs.len()];
     assert_eq!(learn_engines(&[200; 14], &mut nothing), Err(Refusal::NothingFits { explained: 0, pairs: 14 }));

@@ -56,8 +56,8 @@ impl Display for Scaler {
                 write!(f, "ImageMagick {operator}")?;
                 kernel.map_or(Ok(()), |kernel| write!(f, " -filter {}", kernel_name(kernel)))
             }
-            Scaler::Vips => f.write_str("vipsthumbnail"),
-            Scaler::VipsExport => f.write_str("vipsthumbnail --export-profile srgb"),
+            Scaler::Vips { export: false } => f.write_str("vipsthumbnail"),
+            Scaler::Vips { export: true } => f.write_str("vipsthumbnail --export-profile srgb"),
             Scaler::Kernel { shrink, kernel, .. } => {
                 write!(f, "unnamed software, {}", kernel_name(*kernel))?;
                 f.write_str(if *shrink == Shrink::None { "" } else { " after shrinking by a whole number" })
@@ -139,7 +139,7 @@ mod tests {
         };
         let words = "ImageMagick -thumbnail, UnsharpMask(0.8, 70, 0), the whole picture with margins, turned upright";
         assert_eq!(recipe.to_string(), words);
-        assert_eq!(Recipe::plain(0, Scaler::Vips).to_string(), "vipsthumbnail, the whole picture");
+        assert_eq!(Recipe::plain(0, Scaler::Vips { export: false }).to_string(), "vipsthumbnail, the whole picture");
     }
 
     #[test]
