@@ -29,16 +29,16 @@ impl Wanted {
     }
 }
 
-/// What was wanted.
+/// What was wanted, as far as it was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Taken {
+pub(super) struct Digests {
     pub md5: Option<[u8; 16]>,
     /// By the length of a part.
     pub parts: BTreeMap<u64, [u8; 16]>,
 }
 
 /// Takes what is wanted, reading `file` once from where it stands to its end.
-pub(super) fn take(mut file: impl Read, wanted: &Wanted) -> io::Result<Taken> {
+pub(super) fn take(mut file: impl Read, wanted: &Wanted) -> io::Result<Digests> {
     let mut whole = wanted.md5.then(Md5::new);
     let mut parted: Vec<Parted> = wanted.part_lengths.iter().map(|&length| Parted::new(length)).collect();
     let mut block = vec![0; BLOCK_BYTES];
@@ -52,7 +52,7 @@ pub(super) fn take(mut file: impl Read, wanted: &Wanted) -> io::Result<Taken> {
         }
         parted.iter_mut().for_each(|parted| parted.update(read));
     }
-    Ok(Taken {
+    Ok(Digests {
         md5: whole.map(|whole| whole.finalize().into()),
         parts: parted.into_iter().map(|parted| (parted.length, parted.finish())).collect(),
     })
@@ -148,6 +148,6 @@ mod tests {
     #[test]
     fn an_empty_file_is_one_empty_part() {
         let taken = take(&[][..], &Wanted { md5: false, part_lengths: BTreeSet::from([5]) }).unwrap();
-        assert_eq!(taken, Taken { md5: None, parts: BTreeMap::from([(5, md5(&md5(b"")))]) });
+        assert_eq!(taken, Digests { md5: None, parts: BTreeMap::from([(5, md5(&md5(b"")))]) });
     }
 }

@@ -10,7 +10,7 @@ use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, decide};
 use crate::store;
 
-use super::digests::{Taken, take};
+use super::digests::{Digests, take};
 use super::{Error, Pipeline, first_image, identify, look, measure};
 use crate::catalogue::ImageToMatch;
 
@@ -81,7 +81,7 @@ pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &Fi
     let found = first_image(kind, seen.as_ref().ok());
     let book = pipeline.books.of(&pipeline.catalogue, customer)?;
     let taken = match book.digests_wanted(bytes) {
-        nothing if nothing.is_nothing() => Taken::default(),
+        nothing if nothing.is_nothing() => Digests::default(),
         wanted => take(rewound(again()?).map_err(reading)?, &wanted).map_err(reading)?,
     };
     let mut image = ImageToMatch {
