@@ -6,20 +6,19 @@
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
 //!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
 //!    shot of the same camera, or what an editor made of the shot, contradicts, as does a recorded time of taking that is
-//!    not the file's; and two files that both claim to be the one leave the question open unless the
-//!    name settles it.
+//!    not the file's; and two files that both claim to be the one leave the question open unless the name settles it.
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
 //!    closely *without* any correction of colour: an edited copy keeps its name and size. Nor is another time recorded.
 //!
 //! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
-//!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same camera, and the file
-//!    does not make, nor nearly make, another record's thumbnail, unless that record says that it lost the same original;
-//!    where that one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
+//!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same
+//!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
+//!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
 //!    original is certain.
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
-//! its digest was recorded. A person's answer stands whatever the rule thinks, and holds for copies. One record gets at most one attachment:
-//! a lower tier yields to a higher, then the best upload wins ([`preference`]).
+//! its digest was recorded. A person's answer stands whatever the rule thinks, and settles what follows from it ([`answers`]).
+//! One record gets at most one attachment: a lower tier yields to a higher, then the best upload wins ([`preference`]).
 //!
 //! The outcome is a function of the set of facts: nothing depends on order, on ids or on what was decided before.
 //!
