@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use reunite::decode::{Limits, Scale, decode};
+use reunite::fingerprint::SKETCH_PX;
 
 /// What is promised.
 const FACTOR_MIN: f64 = 3.0;
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         ours.push(time(|| {
-            decode(&jpeg, Scale::Sketch(256), &Limits::default()).map(|decoded| decoded.renderings[0].rgb.len())
+            decode(&jpeg, Scale::Sketch(SKETCH_PX), &Limits::default()).map(|decoded| decoded.renderings[0].rgb.len())
         }));
         theirs.push(time(|| {
             image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).map(|image| image.into_rgb8().len())

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use reunite::decode::{Limits, Pixels, Scale, decode};
 use reunite::domain::RecordId;
-use reunite::fingerprint::{Fingerprint, Hash, Views, of_thumbnail, of_upload};
+use reunite::fingerprint::{Fingerprint, Hash, SKETCH_PX, Views, of_thumbnail, of_upload};
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, Near, RADIUS};
 
 /// Radii asked for: what multi-index hashing with words of 16 bits finds with 1, 1, 2, 3 flipped bits in a word, and ours.
@@ -240,7 +240,7 @@ impl Album {
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "jpg"));
         paths.sort();
         let read = |path: &PathBuf| -> Result<Pixels> {
-            Ok(decode(&fs::read(path)?, Scale::Sketch(256), &Limits::default())?.renderings.remove(0))
+            Ok(decode(&fs::read(path)?, Scale::Sketch(SKETCH_PX), &Limits::default())?.renderings.remove(0))
         };
         Ok(Album(paths.iter().map(read).collect::<Result<_>>()?))
     }

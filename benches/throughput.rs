@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use reunite::decode::{Limits, Pixels, Scale, decode};
 use reunite::domain::Digest;
-use reunite::fingerprint::of_upload;
+use reunite::fingerprint::{SKETCH_PX, of_upload};
 use reunite::matcher::verify::{Coding, MASTER_SIDE, Master, Thumbnail, Verifier};
 
 const WIDTH: usize = 4000;
@@ -30,8 +30,6 @@ const HEIGHT: usize = 3000;
 const FILES: usize = 10;
 /// Of these, how many are verified in mix (b).
 const SOME: usize = 3;
-/// The scale at which decode children take fingerprints.
-const SKETCH_PX: u32 = 256;
 
 /// Goals: at least so many times the rate of the other.
 const LEAST_DJPEG_EIGHTH: f64 = 0.8;

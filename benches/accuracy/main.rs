@@ -25,7 +25,7 @@ use reunite::fingerprint::{Fingerprint, SKETCH_PX, Views, of_thumbnail, of_uploa
 use reunite::identify::Kind;
 use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
-use reunite::matcher::metadata::agreeing_pairs;
+use reunite::matcher::metadata::Register;
 use reunite::matcher::verdict::{Decision, decide};
 use reunite::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
 use serde::{Deserialize, Serialize};
@@ -273,8 +273,12 @@ fn propose(case: &Path, name: String, records: Vec<Record>) -> Result<Proposed> 
             wanted.insert((image, near.record.0 as usize), Some(near.distance));
         }
     }
-    for (image, record) in agreeing_pairs(&customer.records(), &customer.images()?) {
-        wanted.entry((image.0 as usize, record.0 as usize)).or_insert(None);
+    let records = customer.records();
+    let register = Register::of(&records);
+    for image in customer.images()? {
+        for record in register.agreeing(&records, &image) {
+            wanted.entry((image.id.0 as usize, record.0 as usize)).or_insert(None);
+        }
     }
     Ok(Proposed { name, customer, views, thumbnails, wanted })
 }

@@ -89,6 +89,12 @@ pub enum Storage {
 }
 
 impl RecordFacts {
+    /// A record of which the shop knows nothing but its thumbnail.
+    #[cfg(test)]
+    pub fn of_nothing_recorded(id: RecordId) -> Self {
+        RecordFacts { id, sha256: None, md5: None, etag: None, bytes: None, size: None, taken: None, filename: None }
+    }
+
     /// Whether the MD5 of files can tell anything about the record.
     pub fn asks_for_md5(&self) -> bool {
         self.md5.is_some() || self.etag.is_some_and(|etag| etag.parts == 0)

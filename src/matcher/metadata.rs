@@ -12,7 +12,7 @@ use std::hash::Hash;
 use super::facts::{ImageFacts, RecordFacts};
 use super::names::Name;
 use super::taken::Taken;
-use crate::domain::{Digest, ETag, ImageId, RecordId};
+use crate::domain::{Digest, ETag, RecordId};
 
 /// A name that more records carry proposes no pair.
 const RARE_MAX: usize = 8;
@@ -163,15 +163,6 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register) 
     }
 }
 
-/// Pairs that must be considered, as [`Register::agreeing`] says. Sorted, without repetition.
-pub fn agreeing_pairs(records: &[RecordFacts], images: &[ImageFacts]) -> Vec<(ImageId, RecordId)> {
-    let register = Register::of(records);
-    let of = |image: &ImageFacts| -> Vec<(ImageId, RecordId)> {
-        register.agreeing(records, image).into_iter().map(|record| (image.id, record)).collect()
-    };
-    images.iter().flat_map(of).collect::<BTreeSet<_>>().into_iter().collect()
-}
-
 /// Whether two sizes are equal, whether ours is smaller, whether the proportions agree; each possibly turned.
 fn compare_sizes(recorded: (u32, u32), ours: (u32, u32)) -> (bool, bool, bool) {
     let sorted = |(a, b): (u32, u32)| (f64::from(a.max(b)), f64::from(a.min(b)));
@@ -198,14 +189,8 @@ mod tests {
     #[test]
     fn a_name_informs_if_no_other_record_may_have_it() {
         let record = |id: i64, name: &str| RecordFacts {
-            id: RecordId(id),
-            sha256: None,
-            md5: None,
-            etag: None,
-            bytes: None,
-            size: None,
-            taken: None,
             filename: Some(name.to_owned()),
+            ..RecordFacts::of_nothing_recorded(RecordId(id))
         };
         let informs = |records: &[&str], name: &str| {
             let records: Vec<_> = records.iter().enumerate().map(|(at, name)| record(at as i64, name)).collect();

@@ -86,7 +86,7 @@ pub(super) fn sorted_bits(hash: &Hash) -> [u64; 4] {
 mod tests {
     use super::*;
     use crate::decode::{Limits, Scale, decode};
-    use crate::fingerprint::of_upload;
+    use crate::fingerprint::{SKETCH_PX, of_upload};
 
     #[test]
     fn sorting_bits_loses_none() {
@@ -106,7 +106,7 @@ mod tests {
     fn a_picture_and_its_mirror_images_are_one_group() {
         for name in ["harbour", "lemons", "card-1", "smile-1"] {
             let path = format!("{}/fixtures/originals/{name}.jpg", env!("CARGO_MANIFEST_DIR"));
-            let picture = decode(&std::fs::read(path).unwrap(), Scale::Sketch(256), &Limits::default()).unwrap();
+            let picture = decode(&std::fs::read(path).unwrap(), Scale::Sketch(SKETCH_PX), &Limits::default()).unwrap();
             let views = of_upload(&picture.renderings);
             assert!(views.0.len() >= 24, "{name}");
             let groups = groups(&views);

@@ -11,16 +11,7 @@ use crate::matcher::taken::Moment;
 use crate::recipe::Fit;
 
 pub(super) fn record(id: i64) -> RecordFacts {
-    RecordFacts {
-        id: RecordId(id),
-        sha256: None,
-        md5: None,
-        etag: None,
-        bytes: None,
-        size: None,
-        taken: None,
-        filename: None,
-    }
+    RecordFacts::of_nothing_recorded(RecordId(id))
 }
 
 pub(super) fn image(id: i64) -> ImageFacts {
