@@ -9,7 +9,7 @@
 //!
 //! Three ways are asked the same and must find the same: the index, the plain loop that it replaced, and multi-index
 //! hashing with permuted bits (Norouzi, Punjani, Fleet, "Fast Exact Search in Hamming Space", 2014). `--write` leaves
-//! everything in a folder for `benches/faiss.py`. Times are processor time of one thread, so that whatever else the
+//! everything in a folder for `benches/index_faiss.py`. Times are processor time of one thread, so that whatever else the
 //! machine does disturbs little.
 
 use std::collections::BTreeMap;

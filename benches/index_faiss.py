@@ -2,7 +2,7 @@
 """The look-ups of benches/index.rs, asked of faiss (PyPI: faiss-cpu, numpy), for the same fingerprints.
 
     cargo bench --bench index -- --write FOLDER
-    python3 benches/faiss.py FOLDER [QUESTIONS]        the first 20 questions unless told otherwise
+    python3 benches/index_faiss.py FOLDER [QUESTIONS]        the first 20 questions unless told otherwise
 
 A question is all views of one upload, and what is found is every thumbnail within the radius of any of them. Recall is
 the share of what the exact scan (IndexBinaryFlat) finds. Times are processor time of one thread, as in the other bench.
