@@ -91,6 +91,14 @@ fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, sides: &[&str]) {
     let sent = silent.iter().filter(|stem| !stem.ends_with("-1")).count();
     assert!(by_recipe.len() * 10 >= sent * 8, "{} of {sent} by the recipe: {by_recipe:?}", by_recipe.len());
 
+    // What is known is told.
+    assert!(shop.ok(["status"]).contains("recipes    known of "));
+    assert!(
+        shop.report("recipes").iter().any(|row| row["recipe"].starts_with("Pillow")),
+        "{:?}",
+        shop.report("recipes")
+    );
+
     // The same again, in one go with all records there, is the same.
     let before = shop.ok(["report", "matches", "--format", "csv", "--stable"]);
     shop.ok(["scan", dump.to_str().unwrap(), "--customer", "anna"]);

@@ -1,5 +1,6 @@
 //! `reunite status`: how things stand, in counts.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -35,13 +36,15 @@ struct Status {
     stores: Stores,
 }
 
-/// Kinds of thumbnails, by coding and size, and the thumbnails in them.
+/// Kinds of thumbnails, by coding and size, and the thumbnails in them; and the ways of making thumbnails that are tried on
+/// those of unknown kinds.
 #[derive(Debug, Default, Serialize)]
 struct Recipes {
     kinds: usize,
     kinds_known: usize,
     thumbnails: u64,
     thumbnails_known: u64,
+    tried_on_others: usize,
 }
 
 /// null for a store that is there, else what keeps it from being used.
@@ -103,7 +106,9 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
 /// Of how many kinds of thumbnails it is known how they were made.
 fn recipes(tx: &crate::catalogue::Tx<'_>) -> Result<Recipes, crate::catalogue::Error> {
     let learned = tx.recipes()?;
-    let mut recipes = Recipes::default();
+    let tried = learned.iter().filter(|known| known.partition.is_none()).flat_map(|known| &known.learned);
+    let ways: HashSet<_> = tried.map(|one| (one.recipe.scaler, one.recipe.sharpen)).collect();
+    let mut recipes = Recipes { tried_on_others: ways.len(), ..Recipes::default() };
     for (partition, thumbnails) in tx.thumbnails_by_partition()? {
         let explains = |other: &Partition| other.may_explain(&partition);
         let known =
@@ -190,10 +195,10 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
         text += "           and what the certain pairs teach of how thumbnails were made is to be looked at\n";
     }
     let recipes = &status.recipes;
-    if recipes.kinds_known > 0 {
+    if recipes.kinds_known + recipes.tried_on_others > 0 {
         text += &format!(
-            "recipes    known of {} of {} thumbnails, by size and coding (`reunite report recipes`)\n",
-            recipes.thumbnails_known, recipes.thumbnails
+            "recipes    known of {} of {} thumbnails, by size and coding; {} tried on the others (`reunite report recipes`)\n",
+            recipes.thumbnails_known, recipes.thumbnails, recipes.tried_on_others
         );
     }
     if undecided.held > 0 {
