@@ -199,7 +199,7 @@ fn a_child_that_dies_once_costs_nothing() {
 #[test]
 fn a_job_whose_child_dies_twice_is_named_and_the_others_go_on() {
     let pool = Arc::new(pool());
-    let long = long_png(7000);
+    let long = long_png(20_000);
     let job = std::thread::spawn({
         let pool = Arc::clone(&pool);
         move || pool.examine(file_of(&long))
