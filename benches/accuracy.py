@@ -4,7 +4,7 @@
     python3 benches/accuracy.py CORPUS --results FOLDER [--seeds "1 2 3"] [--records N] [--only ROW...] [--baselines]
 
 Each case that is done is a file in --results; a run that was broken off goes on where it stopped, and a run with nothing
-left to do prints the table again. Settings are taken from the environment (REUNITE_ATTACH_RECIPES=true) and are part of
+left to do prints the table again. Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of
 the files' names. --baselines measures bare perceptual hashes on the same cases (benches/baselines.py). Rows:
 
 {rows}
@@ -49,7 +49,7 @@ def options_of(name, records):
 
 def setting():
     """The setting that decides which tiers may attach, in a word for file names."""
-    return "recipes" if os.environ.get("REUNITE_ATTACH_RECIPES") == "true" else "default"
+    return os.environ.get("REUNITE_ATTACH_TIERS", "default").replace(",", "-")
 
 
 def run(corpus, name, seed, options, baselines, log):
@@ -135,7 +135,7 @@ def main():
 
     every = [result for of_row in results.values() for result in of_row]
     programs = sorted({result["program"] for result in every})
-    print(f"attach.recipes = {str(setting() == 'recipes').lower()}; program {', '.join(programs)}\n")
+    print(f"attach.tiers: {setting()}; program {', '.join(programs)}\n")
     if len(programs) > 1:
         print("These results come from different builds; take a fresh --results folder for one build.\n")
     if every:

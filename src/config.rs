@@ -10,6 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::{Deserializer, IntoDeserializer};
+
+use crate::matcher::verdict::Tier;
 
 /// The settings file as `reunite init` writes it: every setting with its default and what it means.
 pub const TEMPLATE: &str = include_str!("config/reunite.toml");
@@ -141,8 +144,9 @@ pub struct Attach {
     pub mode: Mode,
     /// Whether proven pictures that are smaller or lossier than the lost original are put back, too.
     pub copies: bool,
-    /// Whether it is learned how the shop made its thumbnails, so that a file which makes the very thumbnail is proven.
-    pub recipes: bool,
+    /// The tiers of the rule that may attach; what another one proves waits for a person.
+    #[serde(deserialize_with = "listed")]
+    pub tiers: Vec<Tier>,
 }
 
 /// Whether proven originals are put back without asking.
@@ -219,7 +223,7 @@ impl Default for Decode {
 
 impl Default for Attach {
     fn default() -> Self {
-        Attach { mode: Mode::Auto, copies: true, recipes: false }
+        Attach { mode: Mode::Auto, copies: true, tiers: Tier::ALL.to_vec() }
     }
 }
 
@@ -333,6 +337,23 @@ fn typed(text: String) -> toml::Value {
     }
 }
 
+/// A list, or the same in one text with commas, as a variable of the environment holds it.
+fn listed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Listed {
+        List(Vec<String>),
+        Text(String),
+    }
+    let words = match Listed::deserialize(deserializer)? {
+        Listed::List(words) => words,
+        Listed::Text(text) => {
+            text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+        }
+    };
+    words.into_iter().map(|word| T::deserialize(word.into_deserializer())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,6 +388,17 @@ mod tests {
         let config: Config = table.try_into().unwrap();
         assert_eq!(config.ftp.tls, Tls::Required);
         assert_eq!(config.limits.connections, 7);
+    }
+
+    #[test]
+    fn a_list_may_be_given_as_one_text() {
+        let tiers =
+            |text: &str| text.parse::<toml::Table>().unwrap().try_into::<Config>().map(|config| config.attach.tiers);
+        assert_eq!(tiers("[attach]\ntiers = [\"digest\", \"bytes\"]").unwrap(), [Tier::Digest, Tier::Bytes]);
+        assert_eq!(tiers("[attach]\ntiers = \"digest, recipe\"").unwrap(), [Tier::Digest, Tier::Recipe]);
+        assert_eq!(tiers("[attach]\ntiers = \"\"").unwrap(), []);
+        let error = tiers("[attach]\ntiers = \"pixels\"").unwrap_err().to_string();
+        assert!(error.contains("pixels") && error.contains("recipe"), "{error}");
     }
 
     #[test]

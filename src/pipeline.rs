@@ -29,7 +29,7 @@ use crate::decode::Unreadable;
 use crate::domain::{Digest, ImageId, RecordId, UploadId};
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::facts::{CandidateFacts, Measured, Storage};
-use crate::matcher::verdict::resembles;
+use crate::matcher::verdict::{Tier, resembles};
 use crate::reattach;
 use crate::store::{self, Blobs, Originals};
 
@@ -55,8 +55,8 @@ pub struct Pipeline {
     pub mode: Mode,
     /// Whether proven copies are put back, too.
     pub copies: bool,
-    /// Whether recipes are learned.
-    pub recipes: bool,
+    /// The tiers of the rule that may attach.
+    pub tiers: Vec<Tier>,
     /// How many files are on their way at once.
     pub threads: usize,
     books: Books,
@@ -115,7 +115,7 @@ impl Pipeline {
             children,
             mode: config.attach.mode,
             copies: config.attach.copies,
-            recipes: config.attach.recipes,
+            tiers: config.attach.tiers.clone(),
             threads: if config.decode.threads == 0 { cores } else { config.decode.threads },
             books: Books::default(),
         }

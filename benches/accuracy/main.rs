@@ -26,7 +26,7 @@ use reunite::identify::Kind;
 use reunite::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
 use reunite::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
 use reunite::matcher::metadata::Register;
-use reunite::matcher::verdict::{Decision, decide};
+use reunite::matcher::verdict::{Decision, Tier, decide};
 use reunite::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +96,7 @@ fn run(case: &Path, reuse: bool) -> Result<()> {
     let (mut attached, mut review) = (0, 0);
     for customer in &customers {
         let facts = customer.facts();
-        for decision in decide(&facts).iter().filter(|decision| decision.verdict != Verdict::None) {
+        for decision in decide(&facts, &Tier::ALL).iter().filter(|decision| decision.verdict != Verdict::None) {
             attached += usize::from(decision.verdict == Verdict::Attach);
             review += usize::from(decision.verdict == Verdict::Review);
             write_match(&mut matches, customer, decision)?;

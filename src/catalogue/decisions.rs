@@ -97,6 +97,20 @@ impl Tx<'_> {
         )
     }
 
+    /// The pairs that the rule finds proven and that wait for a person, because settings do not let it attach them.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn proven_subjects(&self, customer: Option<CustomerId>) -> Result<Vec<Subject>, Error> {
+        self.rows(
+            "SELECT c.customer, c.record, b.digest, i.number, (SELECT min(u.id) FROM uploads u WHERE u.blob = b.id) \
+             FROM candidates c JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob \
+             WHERE c.verdict = 'review' AND c.proven = 1 AND c.customer = coalesce(?1, c.customer) ORDER BY c.id",
+            [customer.map(|customer| customer.0)],
+            subject,
+        )
+    }
+
     /// The pair of a record and an upload of the same customer; nothing when the upload is not stored or another's.
     ///
     /// # Errors

@@ -338,6 +338,8 @@ pub struct Ruling {
     pub record: RecordId,
     /// attach, review or none.
     pub verdict: &'static str,
+    /// Whether a person or the rule is sure of it; a proven pair that is not attached waits for a person, because of a setting.
+    pub proven: bool,
     /// Which tier of the rule spoke.
     pub method: String,
     /// original or copy.
@@ -367,7 +369,7 @@ impl Tx<'_> {
         )?;
         let changed = self.execute(
             "UPDATE candidates SET verdict = ?3, method = ?4, grade = ?5, rank = ?6, residual = ?7, margin = ?8, \
-             reason = ?9, decided_at = ?10 WHERE image = ?1 AND record = ?2 AND NOT (verdict = ?3 AND method IS NOT DISTINCT FROM ?4 \
+             reason = ?9, decided_at = ?10, proven = ?11 WHERE image = ?1 AND record = ?2 AND NOT (verdict = ?3 AND proven = ?11 AND method IS NOT DISTINCT FROM ?4 \
              AND grade IS NOT DISTINCT FROM ?5 AND rank IS NOT DISTINCT FROM ?6 AND residual IS NOT DISTINCT FROM ?7 \
              AND margin IS NOT DISTINCT FROM ?8 AND reason IS NOT DISTINCT FROM ?9)",
             (
@@ -381,6 +383,7 @@ impl Tx<'_> {
                 ruling.margin,
                 ruling.reason.as_str(),
                 Micros::now().0,
+                ruling.proven,
             ),
         )?;
         Ok(changed > 0)
@@ -404,7 +407,7 @@ impl Tx<'_> {
         for (image, record) in ruled.into_iter().filter(|pair| !kept.contains(pair)) {
             changed = true;
             self.execute(
-                "UPDATE candidates SET verdict = 'none', method = NULL, grade = NULL, rank = NULL, residual = NULL, \
+                "UPDATE candidates SET verdict = 'none', proven = 0, method = NULL, grade = NULL, rank = NULL, residual = NULL, \
                  margin = NULL, reason = NULL, decided_at = NULL WHERE image = ?1 AND record = ?2",
                 (image.0, record.0),
             )?;

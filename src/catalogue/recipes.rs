@@ -84,7 +84,7 @@ impl Tx<'_> {
         let rows = self.rows(
             "SELECT t.partition, c.customer, b.digest, t.digest, c.method FROM candidates c \
              JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob JOIN thumbnails t ON t.record = c.record \
-             WHERE c.verdict = 'attach' AND c.method IN ('digest', 'bytes', 'person') \
+             WHERE c.proven = 1 AND c.method IN ('digest', 'bytes', 'person') \
              AND t.partition IS NOT NULL AND t.digest IS NOT NULL ORDER BY c.id, t.id",
             [],
             |row| {
@@ -215,15 +215,6 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn learning_wanted(&self) -> Result<(), Error> {
         self.execute("UPDATE chores SET dirty = dirty + 1 WHERE name = ?1", [CHORE])?;
-        Ok(())
-    }
-
-    /// Takes back that the certain pairs are to be looked at.
-    ///
-    /// # Errors
-    /// When the catalogue fails.
-    pub fn learning_unwanted(&self) -> Result<(), Error> {
-        self.execute("UPDATE chores SET dirty = 0 WHERE name = ?1", [CHORE])?;
         Ok(())
     }
 

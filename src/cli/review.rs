@@ -9,9 +9,8 @@ use clap::Subcommand;
 use super::decide::{Person, decide};
 use super::report::print;
 use super::{Outcome, customer, folder};
-use crate::catalogue::{Act, Catalogue, Error, Subject, Tx};
-use crate::domain::{CandidateId, CustomerId, Verdict};
-use crate::matcher::verdict;
+use crate::catalogue::{Act, Catalogue, Subject, Tx};
+use crate::domain::{CandidateId, CustomerId};
 use crate::report::{self, Format};
 
 /// What to do with the review list.
@@ -31,7 +30,7 @@ pub(super) enum Command {
         /// Candidates, as the list numbers them
         #[arg(required_unless_present = "all_auto", conflicts_with = "all_auto")]
         candidates: Vec<i64>,
-        /// Accept everything that the rule finds proven and that waits because `attach.mode` is "propose"
+        /// Accept everything that the rule finds proven and that waits because of `attach.mode`, `tiers` or `copies`
         #[arg(long)]
         all_auto: bool,
         /// With --all-auto: only what belongs to this customer
@@ -104,40 +103,7 @@ fn one_for_each_record(subjects: &[Subject]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pairs that the rule finds proven and that are not attached: the rule is asked again, because the review list does
-/// not tell a proven picture from one that only resembles.
+/// The pairs that are proven and wait for a person.
 fn proven(catalogue: &Catalogue, customer: Option<&str>) -> anyhow::Result<Vec<Subject>> {
-    catalogue.read(|tx| {
-        let customers = match of(tx, customer)? {
-            Some(customer) => vec![customer],
-            None => tx.customers()?.into_iter().map(|customer| customer.id).collect(),
-        };
-        let mut proven = Vec::new();
-        for customer in customers {
-            proven.extend(proven_of(tx, customer)?);
-        }
-        Ok(proven)
-    })
-}
-
-fn proven_of(tx: &Tx<'_>, customer: CustomerId) -> Result<Vec<Subject>, Error> {
-    let facts = tx.customer_facts(customer)?;
-    let standing = tx.attachments_of(customer, "standing")?;
-    let stands = |decision: &verdict::Decision| {
-        standing
-            .iter()
-            .any(|attachment| attachment.link.record == decision.record && attachment.link.image == decision.image)
-    };
-    let images: BTreeMap<_, _> = facts.facts.images.iter().map(|image| (image.id, image)).collect();
-    let decisions = verdict::decide(&facts.facts).into_iter();
-    let proven = decisions.filter(|decision| {
-        decision.verdict == Verdict::Attach && decision.method != verdict::Method::Person && !stands(decision)
-    });
-    Ok(proven
-        .filter_map(|decision| {
-            let image = images.get(&decision.image)?;
-            let upload = facts.uploads.get(&decision.image)?.first().map(|(_, upload)| *upload);
-            Some(Subject { customer, record: decision.record, digest: image.digest, number: image.page, upload })
-        })
-        .collect())
+    catalogue.read(|tx| Ok(tx.proven_subjects(of(tx, customer)?)?))
 }

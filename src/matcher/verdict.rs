@@ -151,20 +151,53 @@ impl Method {
     }
 }
 
+/// A tier of the rule that may attach without a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Tier 1.
+    Digest,
+    /// Tier 2.
+    Bytes,
+    /// Tier 3.
+    Name,
+    /// Tier 4.
+    Recipe,
+}
+
+impl Tier {
+    /// All of them, from the first.
+    pub const ALL: [Tier; 4] = [Tier::Digest, Tier::Bytes, Tier::Name, Tier::Recipe];
+
+    /// The word for what this tier says.
+    pub fn method(self) -> Method {
+        match self {
+            Tier::Digest => Method::Digest,
+            Tier::Bytes => Method::Bytes,
+            Tier::Name => Method::Name,
+            Tier::Recipe => Method::Recipe,
+        }
+    }
+}
+
 /// Decides every pair that was measured, agrees by metadata or was answered by a person. Sorted by record, then verdict,
 /// rank, image.
-pub fn decide(facts: &Facts) -> Vec<Decision> {
+///
+/// `tiers` are those that may attach. The others speak all the same: what only they prove has a verdict of `attach` and
+/// their method, and whoever carries decisions out leaves it to a person; nothing weaker overtakes it.
+pub fn decide(facts: &Facts, tiers: &[Tier]) -> Vec<Decision> {
     let mut decisions = Vec::new();
     for pairs in by_record(facts).values() {
-        decisions.extend(decide_record(pairs));
+        decisions.extend(decide_record(pairs, tiers));
     }
     decisions.sort_by_key(|d| (d.record, d.verdict, d.rank, d.image));
     decisions
 }
 
 /// Decides the pairs of one record.
-fn decide_record(pairs: &[Pair]) -> Vec<Decision> {
-    let winner = accepted(pairs).or_else(|| proven(pairs));
+fn decide_record(pairs: &[Pair], tiers: &[Tier]) -> Vec<Decision> {
+    let by_rule = || proven(pairs).map(|(at, method)| (at, by_a_tier_that_may(pairs, at, method, tiers)));
+    let winner = accepted(pairs).or_else(by_rule);
     let mut review: Vec<usize> = Vec::new();
     if winner.is_none() {
         review = open(pairs).into_iter().filter(|&at| worth_a_look(&pairs[at])).collect();
@@ -216,6 +249,22 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
         return best(pairs, open.iter().copied().filter(only)).map(|at| (at, Method::Name));
     }
     best(pairs, open.into_iter().filter(|&at| proven_by_name(&pairs[at]))).map(|at| (at, Method::Name))
+}
+
+/// The method by which a proven pair is attached: that of the strongest tier that may, if one proves this very pair.
+fn by_a_tier_that_may(pairs: &[Pair], at: usize, method: Method, tiers: &[Tier]) -> Method {
+    let proves = |tier: Tier| match tier {
+        Tier::Digest => pairs[at].agreement.digest,
+        Tier::Bytes => proven_by_bytes(&pairs[at]) && undisputed(pairs, at),
+        Tier::Name => proven_by_name(&pairs[at]),
+        Tier::Recipe => proven_by_recipe(pairs, &open(pairs)) == Some(at),
+    };
+    let may = |method: Method| tiers.iter().any(|tier| tier.method() == method);
+    if may(method) {
+        return method;
+    }
+    let others = tiers.iter().filter(|&&tier| tier.method() > method && proves(tier));
+    others.map(|tier| tier.method()).min().unwrap_or(method)
 }
 
 /// What tiers 1 and 2 say.
@@ -406,6 +455,8 @@ fn shown_first(a: &Pair, b: &Pair) -> Ordering {
     let key = |pair: &Pair| {
         let z = pair.residual.map_or(f32::INFINITY, |residual| residual.z());
         let agreement = &pair.agreement;
+        // The file makes the very thumbnail, though others do as well or something contradicts.
+        let z = if pair.reproduces == Some(true) { z * 0.3 } else { z };
         let z = if agreement.name { z * 0.6 } else { z };
         let z = if agreement.size_known && !agreement.aspect { z * 1.5 } else { z };
         let z = if agreement.name_differs { z * 1.5 } else { z };

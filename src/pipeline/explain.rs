@@ -111,7 +111,8 @@ pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &Fi
     })?;
     facts.images.push(image.facts);
     facts.candidates.extend(candidates);
-    let mut decisions: Vec<_> = decide(&facts).into_iter().filter(|decision| decision.image == IN_QUESTION).collect();
+    let mut decisions: Vec<_> =
+        decide(&facts, &pipeline.tiers).into_iter().filter(|decision| decision.image == IN_QUESTION).collect();
     decisions.sort_by(|a, b| {
         let residual = |decision: &Decision| decision.residual.unwrap_or(f32::INFINITY);
         a.verdict.cmp(&b.verdict).then(a.method.cmp(&b.method)).then(residual(a).total_cmp(&residual(b)))

@@ -33,14 +33,12 @@ const LIKELY_RIVAL_Z_MIN: f32 = 6.0;
 /// ...and there is so much to see on it, in levels of contrast.
 const LIKELY_DETAIL_MIN: f32 = 20.0;
 
-/// Asks for the certain pairs to be looked at, since another version may learn more of them; or takes that back, where
-/// learning is off and nobody would ever do it.
+/// Asks for the certain pairs to be looked at, since another version may learn more of them.
 ///
 /// # Errors
 /// When the catalogue fails.
 pub fn begin(pipeline: &Pipeline) -> Result<(), Error> {
-    let wanted = pipeline.recipes;
-    Ok(pipeline.catalogue.write(move |tx| if wanted { tx.learning_wanted() } else { tx.learning_unwanted() })?)
+    Ok(pipeline.catalogue.write(|tx| tx.learning_wanted())?)
 }
 
 /// Looks at the certain pairs if that was asked for and everything received is decided. True when something was done.

@@ -20,7 +20,7 @@ use super::{Error, Pipeline};
 pub fn settle(pipeline: &Pipeline, customer: CustomerId, mark: i64) -> Result<(), Error> {
     let mut facts = pipeline.catalogue.read(|tx| tx.customer_facts(customer))?;
     compare_rivals(pipeline, customer, &mut facts.facts)?;
-    let decisions = decide(&facts.facts);
+    let decisions = decide(&facts.facts, &pipeline.tiers);
     let (placed, open): (Vec<_>, Vec<_>) = decisions.iter().partition(|decision| is_placed(pipeline, decision));
     let wanted = links(pipeline, customer, &facts, &placed)?;
     let rulings: Vec<Ruling> = placed
@@ -28,7 +28,6 @@ pub fn settle(pipeline: &Pipeline, customer: CustomerId, mark: i64) -> Result<()
         .map(|decision| ruling(decision, Verdict::Attach))
         .chain(open.iter().filter(|decision| decision.verdict != Verdict::None).map(|d| ruling(d, Verdict::Review)))
         .collect();
-    let learns = pipeline.recipes;
     pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
         let kept: BTreeSet<_> = rulings.iter().map(|ruling| (ruling.image, ruling.record)).collect();
         let mut changed = tx.candidates_unruled(customer, &kept)?;
@@ -36,7 +35,7 @@ pub fn settle(pipeline: &Pipeline, customer: CustomerId, mark: i64) -> Result<()
             changed |= tx.candidate_ruled(customer, ruling)?;
         }
         // What is certain now may teach something.
-        if changed && learns { tx.learning_wanted() } else { Ok(()) }
+        if changed { tx.learning_wanted() } else { Ok(()) }
     })?;
     reattach::bring_to(&pipeline.bench(), customer, wanted)?;
     Ok(pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
@@ -68,7 +67,8 @@ fn compare_rivals(pipeline: &Pipeline, customer: CustomerId, facts: &mut Facts) 
 
 /// Whether a decision is carried out without asking. What a person said is always carried out.
 fn is_placed(pipeline: &Pipeline, decision: &Decision) -> bool {
-    let allowed = pipeline.mode == Mode::Auto && (pipeline.copies || decision.grade == Grade::Original);
+    let by_tier = pipeline.tiers.iter().any(|tier| tier.method() == decision.method);
+    let allowed = pipeline.mode == Mode::Auto && by_tier && (pipeline.copies || decision.grade == Grade::Original);
     decision.verdict == Verdict::Attach && (decision.method == Method::Person || allowed)
 }
 
@@ -77,6 +77,7 @@ fn ruling(decision: &Decision, verdict: Verdict) -> Ruling {
         image: decision.image,
         record: decision.record,
         verdict: verdict.word(),
+        proven: decision.verdict == Verdict::Attach,
         method: decision.method.word().to_owned(),
         grade: Some(decision.grade.word()),
         rank: decision.rank,

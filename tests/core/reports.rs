@@ -153,9 +153,19 @@ fn one_answer_settles_records_that_lost_the_same_and_contradictions_are_told() {
 
 #[test]
 fn what_waits_because_the_shop_wants_to_look_first_is_accepted_at_once() {
+    waits_and_is_accepted("mode = \"propose\"");
+}
+
+#[test]
+fn what_waits_because_its_tier_may_not_attach_is_accepted_at_once() {
+    waits_and_is_accepted("tiers = [\"bytes\", \"name\"]");
+}
+
+/// A digest proves a picture, and this setting does not let it be attached.
+fn waits_and_is_accepted(setting: &str) {
     let shop = Shop::new();
     shop.ok(["init"]);
-    std::fs::write(shop.data().join("reunite.toml"), "[attach]\nmode = \"propose\"\n").unwrap();
+    std::fs::write(shop.data().join("reunite.toml"), format!("[attach]\n{setting}\n")).unwrap();
     let digest = sha256(&fixture("originals/harbour.jpg"));
     shop.import(&format!("record,customer,thumbnail,sha256\nR-1,anna,,{digest}\n"));
     let folder = shop.scratch().join("dump");

@@ -113,7 +113,7 @@ fn differ(a: &RecordFacts, b: &RecordFacts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{attached, compared, image, measured, record};
-    use super::super::{decide, rivals};
+    use super::super::{Tier, decide, rivals};
     use super::*;
     use crate::domain::Verdict;
     use crate::matcher::content::Likeness;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     fn asked(facts: &Facts) -> Vec<(i64, i64)> {
-        let asked = decide(facts).into_iter().filter(|decision| decision.verdict == Verdict::Review);
+        let asked = decide(facts, &Tier::ALL).into_iter().filter(|decision| decision.verdict == Verdict::Review);
         let mut asked: Vec<_> = asked.map(|decision| (decision.record.0, decision.image.0)).collect();
         asked.sort_unstable();
         asked

@@ -79,12 +79,12 @@ fn whole() -> Facts {
 }
 
 pub(super) fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
-    let all = decide(facts).into_iter().filter(|d| d.verdict == Verdict::Attach);
+    let all = decide(facts, &Tier::ALL).into_iter().filter(|d| d.verdict == Verdict::Attach);
     all.map(|d| (d.image.0, d.record.0, d.method)).collect()
 }
 
 fn for_review(facts: &Facts) -> Vec<i64> {
-    let mut all: Vec<_> = decide(facts).into_iter().filter(|d| d.verdict == Verdict::Review).collect();
+    let mut all: Vec<_> = decide(facts, &Tier::ALL).into_iter().filter(|d| d.verdict == Verdict::Review).collect();
     all.sort_by_key(|d| d.rank);
     all.into_iter().map(|d| d.image.0).collect()
 }
@@ -110,7 +110,7 @@ fn an_etag_proves_and_never_disproves() {
         facts.images[1].etags = vec![etag(1), etag(3)];
         facts.images[1].md5 = Some([7; 16]);
         assert_eq!(attached(&facts), [(2, 1, Method::Digest)], "{parts}");
-        assert_eq!(decide(&facts)[0].reason, "the recorded ETag is this file's");
+        assert_eq!(decide(&facts, &Tier::ALL)[0].reason, "the recorded ETag is this file's");
         facts.images[1].etags = vec![etag(4)];
         facts.images[1].md5 = Some([8; 16]);
         assert_eq!(attached(&facts), [], "{parts}");
@@ -143,7 +143,11 @@ fn another_shot_of_the_same_camera_is_not_the_picture() {
     facts.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
     assert_eq!(attached(&facts), [], "equal length and size happen in a burst");
     assert_eq!(for_review(&facts), [1]);
-    assert!(decide(&facts)[0].reason.ends_with("its name says another picture"), "{}", decide(&facts)[0].reason);
+    assert!(
+        decide(&facts, &Tier::ALL)[0].reason.ends_with("its name says another picture"),
+        "{}",
+        decide(&facts, &Tier::ALL)[0].reason
+    );
     facts.images[0].paths = vec![b"IMG_0042-bearbeitet.jpg".to_vec()];
     assert_eq!(attached(&facts), [], "an editor's");
     facts.images[0].paths.push(b"renamed.jpg".to_vec());
@@ -184,7 +188,11 @@ fn another_time_of_taking_leaves_every_proof_but_a_digest_open() {
         } else {
             assert_eq!(attached(&other), [], "{method:?}");
             assert_eq!(for_review(&other), [1], "{method:?}");
-            assert!(decide(&other)[0].reason.contains("at another time than recorded"), "{}", decide(&other)[0].reason);
+            assert!(
+                decide(&other, &Tier::ALL)[0].reason.contains("at another time than recorded"),
+                "{}",
+                decide(&other, &Tier::ALL)[0].reason
+            );
         }
     }
 }
@@ -199,7 +207,7 @@ fn the_recorded_time_ranks_what_resembles() {
     }
     assert_eq!(for_review(&facts), [3, 2, 1]);
     assert_eq!(attached(&facts), [], "a time is no proof");
-    let reasons: Vec<String> = decide(&facts).into_iter().map(|decision| decision.reason).collect();
+    let reasons: Vec<String> = decide(&facts, &Tier::ALL).into_iter().map(|decision| decision.reason).collect();
     assert!(reasons[0].ends_with("it was taken at the recorded time"), "{reasons:?}");
     assert!(reasons[1].ends_with("if that is of another time zone"), "{reasons:?}");
 }
@@ -356,11 +364,11 @@ fn the_better_of_two_copies_is_attached() {
         ImageFacts { paths: vec![b"b/IMG_0042.jpg".to_vec()], bytes: 2, ..image(2) },
     ];
     facts.candidates.push(measured(2, 1, 1.5));
-    let decisions = decide(&facts);
+    let decisions = decide(&facts, &Tier::ALL);
     assert_eq!(attached(&facts), [(2, 1, Method::Name)]);
     assert_eq!(decisions[0].grade, Grade::Original);
     facts.images.pop();
-    assert_eq!(decide(&facts)[0].grade, Grade::Copy);
+    assert_eq!(decide(&facts, &Tier::ALL)[0].grade, Grade::Copy);
 }
 
 /// Small worlds in which everything collides: few lengths, names, sizes and contents.
@@ -419,7 +427,7 @@ type Said = (String, Vec<Vec<u8>>, Verdict, Option<u32>, String);
 fn said(facts: &Facts) -> Vec<Said> {
     let image = |id: ImageId| facts.images.iter().find(|image| image.id == id).map(|image| image.paths.clone());
     let record = |id: RecordId| facts.records.iter().find(|r| r.id == id).map(|r| format!("{:?}", (r.bytes, r.size)));
-    let mut all: Vec<_> = decide(facts)
+    let mut all: Vec<_> = decide(facts, &Tier::ALL)
         .into_iter()
         .map(|d| {
             let image = image(d.image).unwrap_or_default();
@@ -439,7 +447,7 @@ proptest! {
         shuffled.images.rotate_left(turn(facts.images.len()));
         shuffled.candidates.reverse();
         shuffled.answers.reverse();
-        prop_assert_eq!(decide(&facts), decide(&shuffled));
+        prop_assert_eq!(decide(&facts, &Tier::ALL), decide(&shuffled, &Tier::ALL));
     }
 
     #[test]
@@ -455,7 +463,7 @@ proptest! {
 
     #[test]
     fn a_record_gets_at_most_one_attachment_and_ranks_count_from_one(facts in world()) {
-        let decisions = decide(&facts);
+        let decisions = decide(&facts, &Tier::ALL);
         for record in &facts.records {
             let of = |verdict| decisions.iter().filter(move |d| d.record == record.id && d.verdict == verdict);
             prop_assert!(of(Verdict::Attach).count() <= 1);
@@ -467,7 +475,7 @@ proptest! {
 
     #[test]
     fn a_person_is_obeyed(facts in world()) {
-        let decisions = decide(&facts);
+        let decisions = decide(&facts, &Tier::ALL);
         for answer in &facts.answers {
             let same = |a: &&Answer| (a.image, a.record) == (answer.image, answer.record);
             let refused = facts.answers.iter().filter(same).any(|a| !a.accepted);
@@ -494,7 +502,7 @@ proptest! {
         more.images.push(ImageFacts { bytes: 999_999, size: Some((77, 55)), ..image(50) });
         let stranger = RecordFacts { bytes: Some(888_888), filename: Some("DSC09999.JPG".into()), ..record(50) };
         more.records.push(stranger);
-        prop_assert_eq!(decide(&facts), decide(&more));
+        prop_assert_eq!(decide(&facts, &Tier::ALL), decide(&more, &Tier::ALL));
     }
 
     #[test]
@@ -605,4 +613,36 @@ fn a_copy_beside_the_exact_file_is_no_rival() {
     assert_eq!(attached(&facts), [(1, 1, Method::Bytes)]);
     facts.compared = vec![compared(1, 2, Likeness::Different)];
     assert_eq!(attached(&facts), []);
+}
+
+#[test]
+fn a_tier_that_may_not_attach_hands_over_to_one_that_may_and_proves_the_same() {
+    let by_digest_bytes_and_name = || {
+        let mut facts = whole();
+        facts.records[0].sha256 = Some(facts.images[0].digest);
+        facts.images[0].paths = vec![b"IMG_0042.jpg".to_vec()];
+        facts
+    };
+    let method = |tiers: &[Tier]| {
+        let decisions = decide(&by_digest_bytes_and_name(), tiers);
+        (decisions[0].verdict, decisions[0].method)
+    };
+    assert_eq!(method(&Tier::ALL), (Verdict::Attach, Method::Digest));
+    assert_eq!(method(&[Tier::Name, Tier::Bytes]), (Verdict::Attach, Method::Bytes));
+    assert_eq!(method(&[Tier::Name]), (Verdict::Attach, Method::Name));
+    // Proven it is, but by nothing that may attach.
+    assert_eq!(method(&[Tier::Recipe]), (Verdict::Attach, Method::Digest));
+    assert_eq!(method(&[]), (Verdict::Attach, Method::Digest));
+}
+
+#[test]
+fn of_files_that_resemble_the_one_that_makes_the_thumbnail_is_shown_first() {
+    let mut facts = silent(1, 2, vec![made(1, 1, true), measured(2, 1, 1.0)]);
+    first(&mut facts).z_strict = 2.0;
+    // Another record that it makes as well leaves the question open.
+    facts.records.push(record(2));
+    facts.candidates.push(made(1, 2, true));
+    assert_eq!(attached(&facts), []);
+    let shown: Vec<_> = decide(&facts, &Tier::ALL).into_iter().filter(|d| d.record == RecordId(1)).collect();
+    assert_eq!(shown.iter().find(|d| d.rank == Some(1)).map(|d| d.image), Some(ImageId(1)));
 }
