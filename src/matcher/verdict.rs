@@ -343,9 +343,12 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
     let made: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].reproduces == Some(true)).collect();
     let sound = |pair: &Pair| {
         let detailed = pair.residual.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
-        let larger = pair.residual.is_some_and(|residual| enlarged(pair.image, &residual));
+        let other_size = pair.residual.is_some_and(|residual| {
+            // Some shops enlarge what is small; a file that is smaller than the thumbnail cannot be the thumbnail.
+            enlarged(pair.image, &residual) || reduced(pair.image, &residual)
+        });
         detailed
-            && (pair.agreement.size || larger)
+            && (pair.agreement.size || other_size)
             && !pair.image.truncated
             && !pair.agreement.name_differs
             && !pair.agreement.taken_differs()
@@ -385,6 +388,11 @@ fn proven_by_name(pair: &Pair) -> bool {
 /// True when the upload is clearly larger than the part of the thumbnail that shows it.
 fn enlarged(image: &ImageFacts, residual: &Residual) -> bool {
     image.size.is_some_and(|(w, h)| f64::from(w.min(h)) >= NAME_ENLARGED_MIN * f64::from(residual.side))
+}
+
+/// True when the upload is clearly smaller than the part of the thumbnail that shows it.
+fn reduced(image: &ImageFacts, residual: &Residual) -> bool {
+    image.size.is_some_and(|(w, h)| f64::from(w.min(h)) * NAME_ENLARGED_MIN <= f64::from(residual.side))
 }
 
 /// The smallest residual of any other content that was offered for the record and not refused by a person.

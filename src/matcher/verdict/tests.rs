@@ -636,6 +636,17 @@ fn a_tier_that_may_not_attach_hands_over_to_one_that_may_and_proves_the_same() {
 }
 
 #[test]
+fn what_makes_the_thumbnail_may_be_smaller_than_it_but_not_as_large() {
+    let with = |side: u32| {
+        let mut facts = silent(1, 1, vec![made(1, 1, true)]);
+        facts.images[0].size = Some((side, side));
+        attached(&facts).len()
+    };
+    // The compared part has 150 pixels.
+    assert_eq!([100, 120, 130, 150, 180, 200].map(with), [1, 1, 0, 0, 0, 1]);
+}
+
+#[test]
 fn of_files_that_resemble_the_one_that_makes_the_thumbnail_is_shown_first() {
     let mut facts = silent(1, 2, vec![made(1, 1, true), measured(2, 1, 1.0)]);
     first(&mut facts).z_strict = 2.0;
