@@ -39,7 +39,7 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let pipeline = pipeline_over(&Config::load(data)?, catalogue)?;
     let mut sheet = Sheet::new(&[
         "file", "kind", "width", "height", "sha256", "record", "verdict", "grade", "rank", "method", "distance",
-        "residual", "margin", "reason", "picture",
+        "residual", "margin", "reason", "geometry", "recipe", "rivals", "picture",
     ]);
     sheet.hide_in_table(if args.out.is_some() { &["sha256"] } else { &["sha256", "picture"] });
     let mut unread = 0;
@@ -120,11 +120,12 @@ fn rows(name: &[u8], explanation: &Explanation, drawn: &BTreeMap<RecordId, PathB
         let mut row = file();
         row.extend([Cell::Nothing, "none".into()]);
         row.extend(std::iter::repeat_n(Cell::Nothing, 6));
-        row.extend([reason.into(), Cell::Nothing]);
+        row.extend([reason.into(), Cell::Nothing, Cell::Nothing, Cell::Nothing, Cell::Nothing]);
         return vec![row];
     }
     let row = |decision: &crate::matcher::verdict::Decision| {
         let mut row = file();
+        let measured = explanation.measured.get(&decision.record).cloned().unwrap_or_default();
         row.extend([
             explanation.names.get(&decision.record).cloned().into(),
             decision.verdict.word().into(),
@@ -135,6 +136,9 @@ fn rows(name: &[u8], explanation: &Explanation, drawn: &BTreeMap<RecordId, PathB
             decision.residual.map(f64::from).into(),
             decision.margin.map(f64::from).into(),
             decision.reason.as_str().into(),
+            measured.geometry.into(),
+            measured.recipe.into(),
+            Some(measured.rivals.join("; ")).filter(|rivals| !rivals.is_empty()).into(),
             drawn.get(&decision.record).map(|path| path.display().to_string()).into(),
         ]);
         row

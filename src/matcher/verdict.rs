@@ -64,7 +64,7 @@ const BYTES_NAMED_LIKENESS: f32 = 0.8;
 /// Tier 2: a thumbnail with less contrast than this, in levels, agrees with nothing.
 const BYTES_DETAIL_MIN: f32 = 8.0;
 /// Tier 2: another file that fits the record this well is a rival.
-const RIVAL_Z_MAX: f32 = 6.0;
+pub const RIVAL_Z_MAX: f32 = 6.0;
 /// Tier 2: a rival is dismissed when the candidate fits better by this factor.
 const RIVAL_FACTOR: f32 = 0.8;
 /// Tier 3: largest coarse residual, colours as they are.
@@ -490,6 +490,11 @@ fn grade(pair: &Pair) -> Grade {
     if agreement.digest || whole { Grade::Original } else { Grade::Copy }
 }
 
+/// Whether the recipe makes the record's thumbnail from another content than this one's, too.
+fn another_makes_it(pairs: &[Pair], at: usize) -> bool {
+    pairs.iter().any(|other| other.reproduces == Some(true) && other.content != pairs[at].content)
+}
+
 fn decision(pairs: &[Pair], at: usize, verdict: Verdict, rank: Option<u32>, method: Method) -> Decision {
     let pair = &pairs[at];
     let residual = pair.residual.map(|residual| residual.z()).filter(|z| z.is_finite());
@@ -504,6 +509,6 @@ fn decision(pairs: &[Pair], at: usize, verdict: Verdict, rank: Option<u32>, meth
         distance: pair.distance,
         residual,
         margin,
-        reason: reason(pair, verdict, method),
+        reason: reason(pair, verdict, method, another_makes_it(pairs, at)),
     }
 }

@@ -150,6 +150,20 @@ impl Residual {
         if found == 1 { vec![1] } else { vec![1, found] }
     }
 
+    /// How the upload lies in the thumbnail, in words.
+    pub fn geometry(&self) -> String {
+        let framed = match self.frame {
+            Frame::Fit => "fills the thumbnail",
+            Frame::Pad => "lies between margins",
+            Frame::PadUnscaled => "lies unscaled between margins",
+            Frame::Crop => "its middle fills the thumbnail",
+        };
+        let turned = ["", ", turned by 90 degrees", ", turned by 180 degrees", ", turned by 270 degrees"];
+        let mirrored = if self.turn >= 4 { ", mirrored" } else { "" };
+        let side = self.side;
+        format!("{framed}{}{mirrored}; compared at {side} pixels", turned[usize::from(self.turn % 4)])
+    }
+
     /// The residual that counts: corrected for colour while the correction stays within rendering differences.
     pub fn z(&self) -> f32 {
         if self.colour_deviation < COLOUR_TOLERANCE { self.z_colour } else { self.z_strict }

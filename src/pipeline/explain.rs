@@ -5,9 +5,9 @@ use std::fs::File;
 
 use crate::decode::{Pixels, Unreadable};
 use crate::domain::{CustomerId, Digest, ImageId, RecordId};
-use crate::matcher::facts::ImageFacts;
+use crate::matcher::facts::{CandidateFacts, Facts, ImageFacts};
 use crate::matcher::taken::Moment;
-use crate::matcher::verdict::{Decision, decide};
+use crate::matcher::verdict::{Decision, RIVAL_Z_MAX, decide};
 use crate::store;
 
 use super::digests::{Digests, take};
@@ -30,9 +30,25 @@ pub struct Explanation {
     pub problem: Option<String>,
     /// What the rule would make of it beside everything that was received, best first.
     pub decisions: Vec<Decision>,
+    /// What was measured for each record that a decision names.
+    pub measured: BTreeMap<RecordId, Measurement>,
     /// The records' names, as the shop spells them.
     pub names: BTreeMap<RecordId, String>,
 }
+
+/// What was measured of the file and a record's thumbnail, and what else was sent for that record; in words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measurement {
+    /// How the file lies in the thumbnail, where its pixels could be compared.
+    pub geometry: Option<String>,
+    /// What the shop's recipe makes of the file, where one is known.
+    pub recipe: Option<String>,
+    /// Other uploads that resemble the record's thumbnail, the nearest first.
+    pub rivals: Vec<String>,
+}
+
+/// Rivals that are named at most.
+const RIVALS_MAX: usize = 3;
 
 /// For each record that a decision names: its first thumbnail, the file in its place and their difference, side by side.
 /// Records whose thumbnail cannot be compared with the file are left out.
@@ -117,14 +133,40 @@ pub fn explain(pipeline: &Pipeline, customer: CustomerId, path: &[u8], file: &Fi
         let residual = |decision: &Decision| decision.residual.unwrap_or(f32::INFINITY);
         a.verdict.cmp(&b.verdict).then(a.method.cmp(&b.method)).then(residual(a).total_cmp(&residual(b)))
     });
+    let measured = decisions.iter().map(|decision| (decision.record, measurement(&facts, decision.record))).collect();
     Ok(Explanation {
         digest,
         kind: kind.plain().to_owned(),
         size: found.size,
         problem: seen.err().map(|problem| problem.to_string()),
         decisions,
+        measured,
         names: names.into_iter().collect(),
     })
+}
+
+/// What was measured of the file in question and a record.
+fn measurement(facts: &Facts, record: RecordId) -> Measurement {
+    let of_record = || facts.candidates.iter().filter(|candidate| candidate.record == record);
+    let ours = of_record().find(|candidate| candidate.image == IN_QUESTION);
+    let measured = || ours.into_iter().flat_map(|candidate| &candidate.measured);
+    let worst = |candidate: &CandidateFacts| candidate.residuals().map(|residual| residual.z()).max_by(f32::total_cmp);
+    let mut rivals: Vec<(f32, &ImageFacts)> = of_record()
+        .filter_map(|candidate| {
+            Some((worst(candidate)?, facts.images.iter().find(|image| image.id == candidate.image)?))
+        })
+        .filter(|(residual, image)| image.id != IN_QUESTION && *residual < RIVAL_Z_MAX)
+        .collect();
+    rivals.sort_by(|(a, a_image), (b, b_image)| a.total_cmp(b).then(a_image.paths.cmp(&b_image.paths)));
+    let named = |(residual, image): &(f32, &ImageFacts)| {
+        let path = image.paths.first().map(|path| String::from_utf8_lossy(path)).unwrap_or_default();
+        format!("{path} (residual {residual:.1})")
+    };
+    Measurement {
+        geometry: measured().find_map(|measured| measured.residual).map(|residual| residual.geometry()),
+        recipe: measured().find_map(|measured| measured.fit).map(|fit| fit.to_string()),
+        rivals: rivals.iter().take(RIVALS_MAX).map(named).collect(),
+    }
 }
 
 fn rewound(mut file: File) -> std::io::Result<File> {

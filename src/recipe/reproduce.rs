@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,18 @@ impl Fit {
     /// Of the two errors, the one that decides for a thumbnail of this size.
     pub fn error(excess: &Excess, long_side_px: usize) -> f32 {
         if long_side_px >= RELATIVE_FROM_PX { excess.hz } else { excess.d }
+    }
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let made = match (self.near, self.alike) {
+            (true, _) => "makes the very thumbnail",
+            (false, true) => "makes nearly this thumbnail",
+            (false, false) => "makes another thumbnail",
+        };
+        write!(f, "{made} (largest error {:.2} levels, {:.2} of the gradient)", self.d, self.hz)?;
+        if self.turn != 1 { write!(f, ", turned as EXIF orientation {} says", self.turn) } else { Ok(()) }
     }
 }
 

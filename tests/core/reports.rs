@@ -186,7 +186,11 @@ fn match_explains_and_changes_nothing() {
     let file = fixture("derived/tulips-shrink-50.jpg");
     let json = shop.ok(["match", file.to_str().unwrap(), "--customer", "anna", "--format", "json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert!(json.as_array().unwrap().iter().any(|row| row["record"] == "R-2" && row["reason"] != ""), "{json}");
+    let row = json.as_array().unwrap().iter().find(|row| row["record"] == "R-2").unwrap_or_else(|| panic!("{json}"));
+    assert!(row["reason"].as_str().unwrap().contains("the pixels agree"), "{row}");
+    assert!(row["geometry"].as_str().unwrap().starts_with("fills the thumbnail; compared at "), "{row}");
+    // What was sent before stands beside it.
+    assert!(row["rivals"].as_str().unwrap().contains("(residual "), "{row}");
     assert_eq!(shop.run(["report", "files", "--format", "csv"]).stdout, before);
 }
 

@@ -5,8 +5,8 @@ use super::pair::Pair;
 use super::{BYTES_Z_MAX, Method, NAME_COLOUR_MAX, NAME_Z_MAX};
 use crate::domain::Verdict;
 
-/// The reason in words.
-pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
+/// The reason in words. `another_makes_it`: the shop's recipe makes the record's thumbnail from another content, too.
+pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_makes_it: bool) -> String {
     let pixels = match &pair.residual {
         None => "the pixels could not be compared".to_owned(),
         Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
@@ -41,6 +41,17 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method) -> String {
         None => "",
     });
     if verdict != Verdict::Attach {
+        words.push_str(match (pair.reproduces, pair.reproduces_another) {
+            (Some(true), false) if another_makes_it => {
+                "; the shop's recipe makes the very thumbnail from it, and from another file"
+            }
+            (Some(true), false) => "; the shop's recipe makes the very thumbnail from it",
+            (Some(true), true) => {
+                "; the shop's recipe makes the very thumbnail from it, but it may be what another record lost"
+            }
+            (Some(false), _) => "; the shop's recipe makes another thumbnail from it",
+            (None, _) => "",
+        });
         if pair.image.truncated {
             words.push_str("; the file is truncated");
         }
