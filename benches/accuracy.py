@@ -4,7 +4,7 @@
     python3 benches/accuracy.py CORPUS --results FOLDER [--seeds "1 2 3"] [--records N] [--only ROW...] [--baselines]
 
 Each case that is done is a file in --results; a run that was broken off goes on where it stopped, and a run with nothing
-left to do prints the table again. Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of
+left to do prints the table again. --write-counts src/matcher/verdict/counted.csv brings the counts into the program. Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of
 the files' names. --baselines measures bare perceptual hashes on the same cases (benches/baselines.py). Rows:
 
 {rows}
@@ -23,7 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from accuracy_table import table
+from accuracy_table import counts, table
 from alike import alike
 from truth import Case, rows
 
@@ -114,6 +114,7 @@ def main():
     parser.add_argument("--records", type=int)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--write-counts", type=Path, help="what the rule's tiers are told to have been wrong in")
     asked = parser.parse_args()
     asked.results.mkdir(parents=True, exist_ok=True)
 
@@ -140,6 +141,8 @@ def main():
         print("These results come from different builds; take a fresh --results folder for one build.\n")
     if every:
         print(table(results, {name: goal for name, (_, *goal) in ROWS.items()}))
+    if asked.write_counts:
+        asked.write_counts.write_text(counts(every))
     for log in broken:
         print(f"BROKEN: no report came out; see {log}")
     sys.exit(1 if broken or any(result["score"]["FALSE"] for result in every) else 0)

@@ -54,9 +54,8 @@ def markdown(head, lines):
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines])
 
 
-def decisions(results):
-    """How often each method decided, how often wrongly, and the bound that the number of picture groups allows: frames of
-    one burst, and one picture in several cases, do not err independently."""
+def counted(results):
+    """For each method: decisions, wrong ones, groups of pictures in which it decided, groups with a wrong one."""
     methods = collections.defaultdict(lambda: collections.defaultdict(lambda: [0, 0]))
     for result in results:
         for method, groups in result["methods"].items():
@@ -64,14 +63,27 @@ def decisions(results):
                 for of in (methods[method], methods["all"]):
                     of[group][0] += right
                     of[group][1] += wrong
-    lines = []
+    out = {}
     for method in sorted(methods, key=lambda method: (method == "all", method)):
-        groups = methods[method]
-        wrong = sum(count for _, count in groups.values())
-        all_of_it = wrong + sum(count for count, _ in groups.values())
-        wrong_groups = sum(1 for _, count in groups.values() if count)
-        bounds = [f"{100 * upper_bound(*of):.2f} %" for of in ((wrong, all_of_it), (wrong_groups, len(groups)))]
-        lines.append([method, str(all_of_it), str(wrong), bounds[0], f"{wrong_groups} of {len(groups)}", bounds[1]])
+        groups = methods[method].values()
+        wrong = sum(count for _, count in groups)
+        out[method] = (wrong + sum(count for count, _ in groups), wrong, len(groups), sum(1 for _, count in groups if count))
+    return out
+
+
+def counts(results):
+    """What the program is told of its tiers, as CSV."""
+    rows = [",".join(map(str, (method, *of))) for method, of in counted(results).items() if method != "all"]
+    return "\n".join(["tier,decisions,wrong,groups,wrong_groups", *rows, ""])
+
+
+def decisions(results):
+    """How often each method decided, how often wrongly, and the bound that the number of picture groups allows: frames of
+    one burst, and one picture in several cases, do not err independently."""
+    lines = []
+    for method, (all_of_it, wrong, groups, wrong_groups) in counted(results).items():
+        bounds = [f"{100 * upper_bound(*of):.2f} %" for of in ((wrong, all_of_it), (wrong_groups, groups))]
+        lines.append([method, str(all_of_it), str(wrong), bounds[0], f"{wrong_groups} of {groups}", bounds[1]])
     head = ["decided by", "decisions", "false", "at most (95 %), were they independent", "groups with a false one", "groups, at most (95 %)"]
     return markdown(head, lines)
 

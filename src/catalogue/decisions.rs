@@ -1,6 +1,8 @@
 //! What people decided: who, when, why. The pair is (record, digest, image number), so that a decision outlives a
 //! re-import and a re-upload.
 
+use std::collections::BTreeMap;
+
 use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, UploadId};
 
@@ -109,6 +111,19 @@ impl Tx<'_> {
             [customer.map(|customer| customer.0)],
             subject,
         )
+    }
+
+    /// By method: how many pairs that are proven stand, and how many wait for a person.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn proven_by_method(&self) -> Result<BTreeMap<String, (i64, i64)>, Error> {
+        let counts = self.rows(
+            "SELECT method, sum(verdict = 'attach'), sum(verdict = 'review') FROM candidates WHERE proven = 1 GROUP BY method",
+            [],
+            |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
+        )?;
+        Ok(counts.into_iter().collect())
     }
 
     /// The pair of a record and an upload of the same customer; nothing when the upload is not stored or another's.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::{Outcome, customer, folder};
+use crate::config::Config;
 use crate::report::{self, Format, Sheet};
 
 /// Arguments of `reunite report`.
@@ -46,6 +47,8 @@ enum Kind {
     Contradictions,
     /// How the shop made its thumbnails, as far as that was learned
     Recipes,
+    /// The kinds of proof: which may attach, what they attached, and how often they were wrong where it was counted
+    Tiers,
 }
 
 /// The columns that `--stable` leaves out: moments, and ids that depend on the order in which things came.
@@ -53,6 +56,7 @@ const UNSTABLE: [&str; 3] = ["decided_at", "upload", "candidate"];
 
 pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let catalogue = folder::open(data)?;
+    let tiers = Config::load(data)?.attach.tiers;
     let mut sheet = catalogue.read(|tx| -> anyhow::Result<Sheet> {
         let customer = match &args.customer {
             Some(name) => Some(customer::named(tx, name)?.id),
@@ -66,10 +70,11 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
             Kind::Review => report::review(tx, customer),
             Kind::Customers => report::customers(tx, customer),
             Kind::Contradictions => report::contradictions(tx, customer),
-            Kind::Recipes if customer.is_some() => {
-                anyhow::bail!("recipes are the shop's, not a customer's: leave out --customer")
+            Kind::Recipes | Kind::Tiers if customer.is_some() => {
+                anyhow::bail!("recipes and tiers are the shop's, not a customer's: leave out --customer")
             }
             Kind::Recipes => report::recipes(tx),
+            Kind::Tiers => report::tiers(tx, &tiers),
         }?)
     })?;
     if args.stable {

@@ -26,6 +26,7 @@
 //! passes that test, and a better file that comes later makes it wrong.
 
 mod answers;
+mod counted;
 mod pair;
 mod reason;
 mod rivals;
@@ -33,6 +34,7 @@ mod rivals;
 mod tests;
 
 pub use answers::{Contradiction, contradictions};
+pub use counted::{Counted, counted};
 pub use rivals::rivals;
 
 use std::cmp::{Ordering, Reverse};

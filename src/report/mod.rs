@@ -11,6 +11,7 @@ mod missing;
 mod recipes;
 mod sheet;
 pub mod text;
+mod tiers;
 
 pub use contradictions::contradictions;
 pub use customers::customers;
@@ -19,3 +20,4 @@ pub use matches::{matches, review};
 pub use missing::missing;
 pub use recipes::recipes;
 pub use sheet::{Cell, Format, Sheet};
+pub use tiers::tiers;

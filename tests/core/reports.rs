@@ -149,6 +149,11 @@ fn one_answer_settles_records_that_lost_the_same_and_contradictions_are_told() {
     assert_eq!((&told["record"][..], &told["other_record"][..], &told["path"][..]), ("R-1", "R-2", "x.jpg"));
     assert_eq!(shop.run(["report", "recipes", "--customer", "anna"]).status.code(), Some(1));
     assert_eq!(shop.report("recipes").len(), 1, "one kind of thumbnail, of which nothing is known");
+    let tiers = shop.report("tiers");
+    let of = |tier: &str| tiers.iter().find(|row| row["tier"] == tier).unwrap();
+    assert_eq!(tiers.len(), 4);
+    assert!(tiers.iter().all(|row| row["may_attach"] == "true" && row["counted_wrong"] == "0"), "{tiers:?}");
+    assert!(of("recipe")["at_most_percent"].parse::<f64>().unwrap() < 100.0, "{tiers:?}");
 }
 
 #[test]
