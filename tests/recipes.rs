@@ -12,16 +12,17 @@ use support::{Shop, fixture, fixtures, sha256};
 /// Frames of a series, and cards of a template: those of each look alike at a thumbnail's size.
 const SERIES: [&str; 4] = ["card", "dog-run", "regatta", "smile"];
 
-/// Makes a thumbnail of each picture of a folder, as a shop with Pillow does; in several sizes in turn, where those are given.
+/// Makes a thumbnail of each picture of a folder, as a shop with Pillow does, in this format; in several sizes in turn, where
+/// those are given.
 const MAKE: &str = r#"
 import os, sys
 from PIL import Image
-sides = [int(side) for side in sys.argv[3:]]
+sides = [int(side) for side in sys.argv[4:]]
 for at, name in enumerate(sorted(os.listdir(sys.argv[1]))):
     picture = Image.open(os.path.join(sys.argv[1], name)).convert('RGB')
     side = sides[at % len(sides)]
     picture.thumbnail((side, side), Image.LANCZOS, reducing_gap=None)
-    picture.save(os.path.join(sys.argv[2], name.rsplit('.', 1)[0] + '.jpg'), quality=75)
+    picture.save(os.path.join(sys.argv[2], name.rsplit('.', 1)[0] + '.' + sys.argv[3]), quality=75)
 "#;
 
 /// The photographs among the fixtures' originals: plain JPEG files that lie as they should.
@@ -37,34 +38,40 @@ fn photographs() -> Vec<String> {
 
 #[test]
 fn a_learned_recipe_proves_what_nothing_else_can() {
-    proves_with_digests_of(|at| at % 2 == 0, &["200"], "auto");
+    proves_with_digests_of(|at| at % 2 == 0, ("jpg", &["200"]), "auto");
+}
+
+#[test]
+fn a_recipe_is_learned_of_lossy_webps_too() {
+    proves_with_digests_of(|at| at % 2 == 0, ("webp", &["200"]), "auto");
 }
 
 #[test]
 fn where_sizes_are_too_many_to_learn_each_the_engine_is_learned() {
     // Of no size are there ten pairs.
-    proves_with_digests_of(|at| at % 2 == 0, &["140", "150", "160", "170", "180", "190", "200", "210"], "auto");
+    let sides = ["140", "150", "160", "170", "180", "190", "200", "210"];
+    proves_with_digests_of(|at| at % 2 == 0, ("jpg", &sides), "auto");
 }
 
 #[test]
 fn without_any_certain_pair_the_likely_ones_teach() {
-    proves_with_digests_of(|_| false, &["200"], "auto");
+    proves_with_digests_of(|_| false, ("jpg", &["200"]), "auto");
 }
 
 #[test]
 fn what_waits_for_a_person_teaches_as_well() {
-    proves_with_digests_of(|at| at % 2 == 0, &["200"], "propose");
+    proves_with_digests_of(|at| at % 2 == 0, ("jpg", &["200"]), "propose");
 }
 
-/// A shop with thumbnails of these sizes that recorded the digests of these of its pictures, frames of series left out, and
-/// nothing else; with this `attach.mode`.
-fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, sides: &[&str], mode: &str) {
+/// A shop with thumbnails of this format and these sizes that recorded the digests of these of its pictures, frames of series
+/// left out, and nothing else; with this `attach.mode`.
+fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, (format, sides): (&str, &[&str]), mode: &str) {
     let shop = Shop::new();
     shop.ok(["init"]);
     std::fs::write(shop.data().join("reunite.toml"), format!("[attach]\nmode = \"{mode}\"\n")).unwrap();
     let folder = fixture("originals/harbour.jpg").parent().unwrap().to_owned();
     let mut make = Command::new("/usr/bin/python3");
-    let made = make.args(["-c", MAKE]).arg(&folder).arg(shop.thumbs()).args(sides).output().unwrap();
+    let made = make.args(["-c", MAKE]).arg(&folder).arg(shop.thumbs()).arg(format).args(sides).output().unwrap();
     assert!(made.status.success(), "Pillow is needed (python3-pil): {}", String::from_utf8_lossy(&made.stderr));
 
     let dump = shop.scratch().join("dump");
@@ -76,7 +83,7 @@ fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, sides: &[&str], mode
         // Of the frames nothing was recorded, and the first of each was not sent.
         let known = !is_frame && recorded(at);
         let digest = if known { sha256(&fixture(&format!("originals/{name}"))) } else { String::new() };
-        csv += &format!("R-{stem},anna,{stem}.jpg,{digest}\n");
+        csv += &format!("R-{stem},anna,{stem}.{format},{digest}\n");
         if !known {
             silent.push(stem.to_owned());
         }

@@ -3,8 +3,8 @@
 //! A JPEG gives its own integers and tables, so that nothing is lost by decoding. A lossless file (PNG, lossless WebP)
 //! leaves open only the rounding to whole levels: it is treated as a JPEG without subsampling and with steps of one. A
 //! GIF leaves open how far its palette is from the colours wanted, block by block, which proves little: its software also chose
-//! the palette. A lossy WebP is refused, because its coefficients are predicted from their neighbours and no decoder at
-//! hand gives them. Nothing is compared here.
+//! the palette. A lossy WebP gives its integers and steps too, but they stand for what was left after each block had been
+//! predicted from its neighbours: see `webp`. Nothing is compared here.
 
 use crate::decode::{Limits, Pixels, Scale, Unreadable, decode};
 use crate::identify::Kind;
@@ -14,6 +14,7 @@ use super::forward::{Spectrum, spectra};
 use super::opacity::laid_on;
 use super::partition::Coding;
 use super::taps::Grid;
+use super::webp::Quantised;
 
 /// What a thumbnail's file allows for each coefficient of one component.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,25 @@ pub struct Component {
     pub allowance: Vec<f32>,
 }
 
+/// What a file says of its coefficients.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// Coefficients of the picture itself.
+    Transformed {
+        /// Luma samples in one chroma sample, across and down; nothing for a grey file.
+        chroma: Option<(usize, usize)>,
+        /// Luma, blue chroma, red chroma and, with opacity, that; or luma alone.
+        components: Vec<Component>,
+    },
+    /// Coefficients of what was left after predicting each block from others.
+    Predicted {
+        /// Luma and chroma.
+        colours: Quantised,
+        /// The opacity; none where the file has none.
+        alpha: Vec<Component>,
+    },
+}
+
 /// A thumbnail, ready to be compared with predictions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cells {
@@ -39,10 +59,8 @@ pub struct Cells {
     pub height: usize,
     /// How the file is coded: which recipes come into question.
     pub coding: Coding,
-    /// Luma samples in one chroma sample, across and down; nothing for a grey file.
-    pub chroma: Option<(usize, usize)>,
-    /// Luma, blue chroma, red chroma; or luma alone.
-    pub components: Vec<Component>,
+    /// What the file says.
+    pub stored: Stored,
     /// The decoded thumbnail; opaque unless its file has opacity.
     pub pixels: Pixels,
 }
@@ -51,8 +69,8 @@ impl Cells {
     /// Reads a thumbnail's file.
     ///
     /// # Errors
-    /// What [`decode`] refuses; more than 4 million pixels; lossy WebPs; JPEGs of four components or with chroma sampled more finely
-    /// than luma.
+    /// What [`decode`] refuses; more than 4 million pixels; animated lossy WebPs; JPEGs of four components or with chroma
+    /// sampled more finely than luma.
     pub fn read(bytes: &[u8]) -> Result<Cells, Unreadable> {
         let limits = Limits { pixels_max: coefficients::PIXELS_MAX, ..Limits::default() };
         let mut decoded = decode(bytes, Scale::Full, &limits)?;
@@ -61,16 +79,13 @@ impl Cells {
         let pixels = decoded.renderings.pop().ok_or(Unreadable::NotReadable(kind))?;
         let coding = Coding::of(bytes);
         let size = (pixels.width as usize, pixels.height as usize);
-        let (chroma, components) = match &coding {
+        let stored = match &coding {
             Coding::Jpeg { .. } => from_jpeg(bytes)?,
-            Coding::Lossless => (Some((1, 1)), from_lossless(&pixels, size)),
-            Coding::Palette => (Some((1, 1)), from_palette(&pixels, size)),
-            Coding::Lossy => {
-                let detail = "a lossy WebP keeps its quantised coefficients to itself".to_owned();
-                return Err(Unreadable::Unsupported { kind, detail });
-            }
+            Coding::Lossless => of_levels(from_lossless(&pixels, size)),
+            Coding::Palette => of_levels(from_palette(&pixels, size)),
+            Coding::Lossy => from_lossy(bytes, &pixels, size)?,
         };
-        Ok(Cells { width: size.0, height: size.1, coding, chroma, components, pixels })
+        Ok(Cells { width: size.0, height: size.1, coding, stored, pixels })
     }
 
     /// The longer side, in pixels.
@@ -84,9 +99,7 @@ impl Cells {
     }
 }
 
-type Chroma = Option<(usize, usize)>;
-
-fn from_jpeg(bytes: &[u8]) -> Result<(Chroma, Vec<Component>), Unreadable> {
+fn from_jpeg(bytes: &[u8]) -> Result<Stored, Unreadable> {
     let stored = coefficients::read(bytes)?;
     let unsupported = |detail: &str| Err(Unreadable::Unsupported { kind: Kind::Jpeg, detail: detail.to_owned() });
     let chroma = match &stored[..] {
@@ -111,7 +124,21 @@ fn from_jpeg(bytes: &[u8]) -> Result<(Chroma, Vec<Component>), Unreadable> {
             allowance: Vec::new(),
         }
     });
-    Ok((chroma, components.collect()))
+    Ok(Stored::Transformed { chroma, components: components.collect() })
+}
+
+fn from_lossy(bytes: &[u8], pixels: &Pixels, size: (usize, usize)) -> Result<Stored, Unreadable> {
+    let kind = Kind::Webp;
+    let detail = "its frame is damaged, or one of an animation".to_owned();
+    let colours =
+        Quantised::read(bytes, coefficients::PIXELS_MAX as usize).ok_or(Unreadable::Unsupported { kind, detail })?;
+    // Opacity is coded without loss unless somebody asks for less; then nothing explains it.
+    let alpha = pixels.alpha.iter().flat_map(|alpha| from_opacity(alpha, size)).collect();
+    Ok(Stored::Predicted { colours, alpha })
+}
+
+fn of_levels(components: Vec<Component>) -> Stored {
+    Stored::Transformed { chroma: Some((1, 1)), components }
 }
 
 /// Levels that are known: the cells of a JPEG of the finest quality, without subsampling.
@@ -132,9 +159,13 @@ fn from_lossless(pixels: &Pixels, size: (usize, usize)) -> Vec<Component> {
     let with = pixels.rgb.as_chunks::<3>().0.iter().zip(alpha).flat_map(|(&[r, g, b], &a)| [r, g, b, a]);
     let grid = Grid { width: size.0, height: size.1, channels: 4, values: with.collect() };
     let mut components = from_levels(&laid_on(&grid, 255).values, size, 1.0);
-    let alpha: Vec<u8> = alpha.iter().flat_map(|&a| [a; 3]).collect();
-    components.extend(from_levels(&alpha, size, 1.0).into_iter().take(1));
+    components.extend(from_opacity(alpha, size));
     components
+}
+
+fn from_opacity(alpha: &[u8], size: (usize, usize)) -> Option<Component> {
+    let grey: Vec<u8> = alpha.iter().flat_map(|&a| [a; 3]).collect();
+    from_levels(&grey, size, 1.0).into_iter().next()
 }
 
 /// Levels known up to the spacing of a palette: the mean distance between neighbouring colours, block by block.

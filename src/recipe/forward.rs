@@ -62,6 +62,11 @@ pub fn spectra(rgb: &[u8], (width, height): (usize, usize), chroma: Option<(usiz
     out
 }
 
+/// The spectrum of one channel's levels.
+pub fn spectrum(levels: Vec<f32>, (width, height): (usize, usize)) -> Spectrum {
+    transformed(Channel { width, height, levels })
+}
+
 // `jccolor.c`: weights in 16 bits of fraction.
 const LUMA: [i32; 3] = [19_595, 38_470, 7_471];
 const BLUE: [i32; 3] = [-11_059, -21_709, 32_768];

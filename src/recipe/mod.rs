@@ -13,6 +13,7 @@
 mod cells;
 mod coefficients;
 mod partition;
+mod webp;
 
 // What an engine does.
 mod family;
@@ -29,6 +30,7 @@ mod vips;
 mod words;
 
 // The comparison of both.
+mod compare;
 mod engines;
 mod forward;
 mod learn;
@@ -38,7 +40,7 @@ mod statistic;
 #[cfg(test)]
 mod tests;
 
-pub use cells::{Cells, Component};
+pub use cells::{Cells, Component, Stored};
 pub use engines::learn_engines;
 pub use family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 pub use frame::Frame;

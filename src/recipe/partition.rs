@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::decode::{Limits, Unreadable, jpeg_tables, read_header};
 use crate::identify::Kind;
 
+use super::webp;
+
 /// How a thumbnail's file is coded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -22,7 +24,7 @@ pub enum Coding {
     Lossless,
     /// GIF.
     Palette,
-    /// Lossy WebP.
+    /// Lossy WebP. Its steps differ from picture to picture at one quality, so they tell no encoder's settings.
     Lossy,
 }
 
@@ -37,14 +39,14 @@ impl Coding {
                 Coding::Jpeg { tables }
             }
             Kind::Gif => Coding::Palette,
-            Kind::Webp if is_lossy_webp(bytes) => Coding::Lossy,
+            Kind::Webp if webp::is_lossy(bytes) => Coding::Lossy,
             _ => Coding::Lossless,
         }
     }
 
     /// Whether the file leaves so little open that what explains it is evidence of how it was made.
     pub fn is_exact(&self) -> bool {
-        matches!(self, Coding::Jpeg { .. } | Coding::Lossless)
+        !matches!(self, Coding::Palette)
     }
 
     /// Whether one encoder at one setting may have written both. A grey JPEG lacks the chroma table of its brothers.
@@ -56,22 +58,6 @@ impl Coding {
             _ => self == other,
         }
     }
-}
-
-/// A WebP whose picture chunk is `VP8 `, perhaps behind other chunks.
-fn is_lossy_webp(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(12..).unwrap_or_default();
-    while let (Some(name), Some(size)) = (rest.get(..4), rest.get(4..8)) {
-        match name {
-            b"VP8 " => return true,
-            b"VP8L" => return false,
-            _ => {}
-        }
-        let size = u32::from_le_bytes([size[0], size[1], size[2], size[3]]) as usize;
-        let Some(next) = size.checked_next_multiple_of(2).and_then(|size| rest.get(8..)?.get(size..)) else { break };
-        rest = next;
-    }
-    false
 }
 
 /// The key under which pairs are gathered to learn from.

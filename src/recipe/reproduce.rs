@@ -12,11 +12,10 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use super::cells::Cells;
+use super::compare::errors;
 use super::family::{Opacity, Recipe};
-use super::forward::{Spectrum, spectra};
 use super::frame::{Placement, place};
 use super::learn::Learned;
-use super::opacity;
 use super::predict::{Choice, ScaleKey, Scaled, choices, finish, scale, view};
 use super::statistic::{Excess, excess};
 use super::taps::Grid;
@@ -138,7 +137,7 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let ground = ground(cells, &placement);
             let key = Key { recipe: *recipe, choice, placement, thumbnail, ground };
             let prediction = self.prediction(key)?;
-            excess(cells, &transformed(&prediction, cells))
+            excess(&errors(cells, &prediction)?)
         });
         excesses.min_by(|a, b| (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(std::cmp::Ordering::Equal))
     }
@@ -165,18 +164,6 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
         self.scaled.borrow_mut().insert(scale_key, made.clone());
         made
     }
-}
-
-/// The prediction as the thumbnail's file would hold it before quantising.
-fn transformed(prediction: &Grid<u8>, cells: &Cells) -> Vec<Spectrum> {
-    let size = (prediction.width, prediction.height);
-    if prediction.channels != 4 {
-        return spectra(&prediction.values, size, cells.chroma);
-    }
-    let alpha: Vec<u8> = prediction.values.iter().skip(3).step_by(4).flat_map(|&a| [a; 3]).collect();
-    let mut out = spectra(&opacity::laid_on(prediction, 255).values, size, cells.chroma);
-    out.extend(spectra(&alpha, size, None));
-    out
 }
 
 /// The level of the margins, read off the thumbnail: the mean of its outermost lines that lie in a margin, taken as white

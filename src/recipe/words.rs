@@ -98,7 +98,7 @@ impl Display for Coding {
             },
             Coding::Lossless => f.write_str("without loss"),
             Coding::Palette => f.write_str("GIF"),
-            Coding::Lossy => f.write_str("WebP"),
+            Coding::Lossy => f.write_str("lossy WebP"),
         }
     }
 }
