@@ -193,10 +193,10 @@ impl Cells {
             }
         };
         let mut luma = [0.0; 4];
-        for at in 0..16 {
+        for (at, mean) in means.into_iter().enumerate() {
             let quarter = at / 8 * 2 + at % 4 / 2;
             if !hidden.luma[quarter] {
-                luma[quarter] += others(at) + means[at].powi(2);
+                luma[quarter] += others(at) + mean.powi(2);
             }
         }
         Measured {
