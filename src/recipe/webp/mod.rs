@@ -7,6 +7,7 @@
 //! the bit. Which way of predicting the encoder chose is read, not guessed.
 
 mod bits;
+mod diffusion;
 mod frame;
 mod header;
 mod intra;

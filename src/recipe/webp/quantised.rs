@@ -3,6 +3,7 @@
 use super::super::compare::{Errors, ROUNDING};
 use super::super::forward::spectrum;
 use super::super::taps::Grid;
+use super::diffusion::{self, Errors as MeanErrors, Mean};
 use super::frame::{self, Levels, Macroblock};
 use super::quantise::{Cell, Kind, cell};
 use super::riff::chunk;
@@ -101,26 +102,27 @@ impl Quantised {
     /// The squared errors of chroma's mean coefficients in each macroblock. Up to quality 98, libwebp adds to each what its
     /// neighbours lost; which it was is not recorded, so that the better explanation counts.
     fn chroma_means(&self, measured: &[Measured], columns: usize) -> Vec<[f32; 2]> {
-        let both = || self.macroblocks.iter().zip(measured);
-        let seen = |energy: [f32; 2], measured: &Measured| if measured.hidden.chroma { [0.0; 2] } else { energy };
-        let plain = both().map(|(cells, measured)| {
-            let of_one = |c: usize| (0..4).map(|at| cells.of_mean(c, at, measured.means[c][at])).sum();
-            seen(std::array::from_fn(of_one), measured)
-        });
-        let plain: Vec<[f32; 2]> = plain.collect();
-        let mut above = vec![[[0; 2]; 2]; columns];
-        let mut left = [[0; 2]; 2];
-        let diffused = both().enumerate().map(|(at, (cells, measured))| {
-            if at % columns == 0 {
-                left = [[0; 2]; 2];
-            }
-            let above = &mut above[at % columns];
-            let of_one = |c: usize| cells.diffused(c, measured.means[c], &mut above[c], &mut left[c]);
-            seen(std::array::from_fn(of_one), measured)
-        });
-        let diffused: Vec<[f32; 2]> = diffused.collect();
+        let of_channel = |c: usize| -> Vec<[Mean; 4]> {
+            let both = self.macroblocks.iter().zip(measured);
+            both.map(|(cells, measured)| cells.chroma_means(c, measured.means[c])).collect()
+        };
+        let means = [of_channel(0), of_channel(1)];
+        let energies = |errors: [MeanErrors; 2]| -> Vec<[f32; 2]> {
+            let energy = |errors: &[f32; 4]| errors.iter().map(|&error| rounded(error, GAIN).powi(2)).sum();
+            let both = errors[0].iter().zip(&errors[1]).zip(measured);
+            both.map(|((b, r), one)| if one.hidden.chroma { [0.0; 2] } else { [energy(b), energy(r)] }).collect()
+        };
         let sum = |energies: &[[f32; 2]]| energies.iter().flatten().sum::<f32>();
-        if sum(&plain) < sum(&diffused) { plain } else { diffused }
+        let better = |a: Vec<[f32; 2]>, b: Vec<[f32; 2]>| if sum(&b) < sum(&a) { b } else { a };
+        let orders = means.each_ref().map(|means| diffusion::in_order(means, columns));
+        let alone = |mean: &Mean| mean.cell.beyond(mean.coefficient) as f32;
+        let plain = means.each_ref().map(|means| means.iter().map(|means| means.each_ref().map(alone)).collect());
+        let best = better(energies(orders.each_ref().map(|order| order.errors.clone())), energies(plain));
+        if sum(&best) == 0.0 {
+            return best;
+        }
+        let nearest = |c: usize| diffusion::nearest(&means[c], &orders[c], columns);
+        better(best, energies([nearest(0), nearest(1)]))
     }
 }
 
@@ -164,8 +166,12 @@ fn cells(macroblock: Macroblock) -> Cells {
 
 /// How far a coefficient lies outside its cell and a little rounding, as one of an orthonormal transform: negative below.
 fn beyond(cell: Cell, coefficient: i32, gain: f32) -> f32 {
-    let error = cell.beyond(coefficient) as f32 / gain;
-    (error.abs() - ROUNDING).max(0.0).copysign(error)
+    rounded(cell.beyond(coefficient) as f32, gain)
+}
+
+/// What a little rounding does not explain of an error.
+fn rounded(error: f32, gain: f32) -> f32 {
+    (error.abs() / gain - ROUNDING).max(0.0).copysign(error)
 }
 
 impl Cells {
@@ -207,28 +213,12 @@ impl Cells {
         }
     }
 
-    /// The squared error of a mean coefficient of chroma.
-    fn of_mean(&self, channel: usize, at: usize, coefficient: i32) -> f32 {
-        beyond(self.blocks[16 + channel * 4 + at][0], coefficient, GAIN).powi(2)
-    }
-
-    /// The squared errors of the mean coefficients of one chroma, each changed by what the blocks above and to the left lost
-    /// (`CorrectDCValues`); what this macroblock's edges lose is left for the next ones. A coefficient that lies outside its
-    /// cell loses as much as the nearest one within: otherwise one error would be counted in many blocks.
-    fn diffused(&self, channel: usize, coefficients: [i32; 4], above: &mut [i32; 2], left: &mut [i32; 2]) -> f32 {
-        let mut energy = 0.0;
-        let mut lost = |at: usize, above: i32, left: i32| {
-            let coefficient = coefficients[at] + ((7 * above + 8 * left) >> 3);
-            energy += self.of_mean(channel, at, coefficient);
-            let cell = self.blocks[16 + channel * 4 + at][0];
-            (cell.nearest(coefficient) - self.chroma[channel][at]) >> 1
-        };
-        let first = lost(0, above[0], left[0]);
-        let second = lost(1, above[1], first);
-        let third = lost(2, first, left[1]);
-        let fourth = lost(3, second, third);
-        *left = [second, (3 * fourth) >> 2];
-        *above = [third, fourth - left[1]];
-        energy
+    /// The means of one chroma, for a picture that has these coefficients.
+    fn chroma_means(&self, channel: usize, coefficients: [i32; 4]) -> [Mean; 4] {
+        std::array::from_fn(|at| Mean {
+            coefficient: coefficients[at],
+            cell: self.blocks[16 + channel * 4 + at][0],
+            decoded: self.chroma[channel][at],
+        })
     }
 }
