@@ -71,7 +71,7 @@ fn heirs(at: usize, columns: usize, count: usize) -> [Option<(usize, f32)>; 2] {
     const LEFT: f32 = 1.0;
     const ABOVE: f32 = 7.0 / 8.0;
     let first = at / BLOCKS * BLOCKS;
-    let right = ((first / BLOCKS + 1) % columns != 0).then_some(first + BLOCKS);
+    let right = (!(first / BLOCKS + 1).is_multiple_of(columns)).then_some(first + BLOCKS);
     let below = Some(first + BLOCKS * columns).filter(|&below| below < count);
     match at % BLOCKS {
         0 => [Some((first + 1, LEFT)), Some((first + 2, ABOVE))],
