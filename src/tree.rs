@@ -19,7 +19,7 @@ pub use names::is_temporary;
 pub use path::{BadPath, DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TreePath, shown};
 
 use crate::catalogue::{self, Catalogue, Tx};
-use crate::domain::{CustomerId, EntryId, Micros, UploadId};
+use crate::domain::{CustomerId, Digest, EntryId, Micros, UploadId};
 use crate::spool::Spool;
 
 /// One name in a customer's tree, as a listing shows it.
@@ -205,6 +205,19 @@ impl Tree {
             Some(upload) => self.spool.open_upload(upload),
             None => Err(TreeError::Unfinished(path.clone())),
         }
+    }
+
+    /// The SHA-256 of a file's current upload, as it was taken while the bytes came in.
+    ///
+    /// # Errors
+    /// As [`Tree::open_read`].
+    pub fn sha256(&self, path: &TreePath) -> Result<Digest, TreeError> {
+        self.catalogue.read(|tx| {
+            let row = place::find_file(tx, self.customer, path)?;
+            let Some(upload) = row.upload else { return Err(TreeError::Unfinished(path.clone())) };
+            let upload = tx.upload(upload)?.ok_or_else(|| TreeError::NotFound(path.clone()))?;
+            Ok(upload.sha256)
+        })
     }
 
     fn write(

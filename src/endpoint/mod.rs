@@ -4,6 +4,7 @@
 //! through `tree` and delivers them through `spool`. Nothing here matches pictures, spells a path on this machine or holds
 //! SQL.
 
+pub mod digests;
 pub mod folder;
 pub mod ftp;
 pub mod limits;

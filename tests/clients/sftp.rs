@@ -55,6 +55,34 @@ impl Scene {
         command
     }
 
+    /// Runs rclone's `act` from the dump to the folder `in`, with `options` of its SFTP; what it said.
+    #[track_caller]
+    fn rclone(&self, act: &[&str], options: &str) -> String {
+        let output = run(&mut self.rclone_command(act, options));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    }
+
+    #[track_caller]
+    fn rclone_fails(&self, act: &[&str], options: &str) -> String {
+        let output = run(&mut self.rclone_command(act, options));
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn rclone_command(&self, act: &[&str], options: &str) -> Command {
+        let obscured = succeed(Command::new("rclone").args(["obscure", "a secret"]));
+        let obscured = String::from_utf8(obscured.stdout).unwrap();
+        let comma = if options.is_empty() { "" } else { "," };
+        let (port, password) = (self.port(), obscured.trim());
+        let remote = format!(":sftp,host=127.0.0.1,port={port},user=anna,pass={password}{comma}{options}:in");
+        let mut command = Command::new("rclone");
+        command.args(["--config", "", "--retries", "1"]).args(act).args(["dump", &remote]);
+        command.current_dir(self.shop.scratch());
+        command
+    }
+
     /// Runs `lines` as a batch of sftp's. With `-b` it would refuse to ask for a password, so they are typed.
     #[track_caller]
     fn sftp(&self, lines: &str) -> String {
@@ -176,20 +204,79 @@ fn rclone_copies_and_finds_no_difference() {
     let scene = Scene::new();
     // rclone writes control characters as others and takes NFC and NFD for one name.
     let sent = hostile(&scene.dump(), &["newline", "cr", "tab", "control", "nfc"]);
-    let obscured = succeed(Command::new("rclone").args(["obscure", "a secret"]));
-    let obscured = String::from_utf8(obscured.stdout).unwrap();
-    let remote =
-        format!(":sftp,host=127.0.0.1,port={},user=anna,pass={},shell_type=none:in", scene.port(), obscured.trim());
-    let rclone = |act: &[&str]| {
-        succeed(
-            Command::new("rclone")
-                .args(["--config", "", "--retries", "1"])
-                .args(act)
-                .args(["dump", &remote])
-                .current_dir(scene.shop.scratch()),
-        )
-    };
-    rclone(&["copy", "--transfers", "4"]);
+    scene.rclone(&["copy", "--transfers", "4"], "shell_type=none");
     assert_same(&received(&scene.shop, "in/"), &sent);
-    rclone(&["check", "--download"]);
+    scene.rclone(&["check", "--download"], "shell_type=none");
+}
+
+#[test]
+fn rclone_verifies_by_digest() {
+    let scene = Scene::new();
+    hostile(&scene.dump(), &["newline", "cr", "tab", "control", "nfc"]);
+    // What rclone finds out about digests it would write into its settings; here it asks anew each time.
+    scene.rclone(&["copy", "--checksum"], "shell_type=unix");
+    let said = scene.rclone(&["check", "-vv"], "");
+    assert!(said.contains("md5sum") && said.contains("0 differences found"), "{said}");
+    assert!(!said.contains("could not be checked"), "{said}");
+    let changed = scene.dump().join("same-length.bin");
+    std::fs::write(&changed, b"one").unwrap();
+    scene.rclone(&["copy"], "");
+    std::fs::write(&changed, b"two").unwrap();
+    let said = scene.rclone_fails(&["check"], "");
+    assert!(said.contains("same-length.bin: md5 differ"), "{said}");
+}
+
+#[test]
+fn paramiko_verifies_by_digest() {
+    let scene = Scene::new();
+    succeed(Command::new("/usr/bin/python3").args(["-c", CHECK, scene.port()]).stdin(Stdio::null()));
+}
+
+/// Uploads with paramiko and asks for digests in its own way.
+const CHECK: &str = r#"
+import hashlib, io, sys, paramiko
+transport = paramiko.Transport(("127.0.0.1", int(sys.argv[1])))
+transport.connect(username="anna", password="a secret")
+sftp = paramiko.SFTPClient.from_transport(transport)
+sent = bytes(range(256)) * 100
+sftp.putfo(io.BytesIO(sent), "a b.bin", confirm=True)
+with sftp.open("a b.bin", "rb") as remote:
+    assert remote.check("sha1") == hashlib.sha1(sent).digest()
+    assert remote.check("md5", 256, 512, 256) == hashlib.md5(sent[:256]).digest() * 2
+assert sftp.normalize(".") == "/"
+transport.close()
+"#;
+
+#[test]
+fn a_program_that_is_run_for_digests_answers_like_one() {
+    let scene = Scene::new();
+    scene.sftp("mkdir in\n");
+    std::fs::write(scene.shop.scratch().join("it's.jpg"), b"pixels").unwrap();
+    scene.sftp("put it's.jpg in/\n".replace("it's.jpg", "\"it's.jpg\"").as_str());
+    let sum = run(scene.openssh("scp").args(["-O", "-p", "it's.jpg", "anna@127.0.0.1:in/again.jpg"]));
+    assert!(sum.status.success(), "{}", String::from_utf8_lossy(&sum.stderr));
+    let mut ssh = Command::new("ssh");
+    ssh.args(TRUSTING).args(["-p", scene.port(), "anna@127.0.0.1", r#"sha1sum "in/it's.jpg" in/again.jpg"#]);
+    ssh.env("SSH_ASKPASS", &scene.askpass).env("SSH_ASKPASS_REQUIRE", "force").stdin(Stdio::null());
+    let said = String::from_utf8(succeed(&mut ssh).stdout).unwrap();
+    let local = succeed(Command::new("sha1sum").arg("it's.jpg").current_dir(scene.shop.scratch()));
+    let local = String::from_utf8(local.stdout).unwrap();
+    let digest = local.split(' ').next().unwrap();
+    assert_eq!(said, format!("{digest}  in/it's.jpg\n{digest}  in/again.jpg\n"));
+}
+
+#[test]
+fn scp_with_d_wants_a_directory() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.dump()).unwrap();
+    for name in ["a.jpg", "b.jpg"] {
+        std::fs::write(scene.dump().join(name), name).unwrap();
+    }
+    // Several sources make the client of the old form say -d.
+    let both = |to: &str| run(scene.openssh("scp").args(["-O", "-p", "dump/a.jpg", "dump/b.jpg", to]));
+    assert!(!both("anna@127.0.0.1:absent").status.success());
+    assert!(received(&scene.shop, "").is_empty());
+    scene.sftp("mkdir there\n");
+    assert!(both("anna@127.0.0.1:there").status.success());
+    assert_eq!(received(&scene.shop, "there/").len(), 2);
 }

@@ -55,8 +55,24 @@ impl Files {
                 Reply::Statvfs(self.space()?).encode(id, answers);
                 return Ok(());
             }
+            Request::Extended(Extended::Fstatvfs { handle }) => {
+                self.find(handle)?;
+                Reply::Statvfs(self.space()?).encode(id, answers);
+                return Ok(());
+            }
+            Request::Extended(Extended::ExpandPath { path }) => {
+                Reply::Names(vec![absolute(&self.path(without_tilde(path))?)]).encode(id, answers);
+                return Ok(());
+            }
+            Request::Extended(Extended::HomeDirectory) => {
+                Reply::Names(vec![absolute(&TreePath::root())]).encode(id, answers);
+                return Ok(());
+            }
+            Request::Extended(Extended::CheckFile(check)) => return self.check_file(id, check, answers),
             Request::Write { handle, offset, data } => self.write(handle, offset, data)?,
-            Request::Setstat { path, attributes } => self.setstat(path, attributes)?,
+            Request::Setstat { path, attributes } | Request::Extended(Extended::Lsetstat { path, attributes }) => {
+                self.setstat(path, attributes)?
+            }
             Request::Fsetstat { handle, attributes } => self.fsetstat(handle, attributes)?,
             Request::Remove { path } => self.tree.remove_file(&self.path(path)?)?,
             Request::Mkdir { path, .. } => self.tree.make_dir(&self.path(path)?)?,
@@ -64,6 +80,7 @@ impl Files {
             Request::Rename { from, to } => self.rename(from, to, false)?,
             Request::Extended(Extended::PosixRename { from, to }) => self.rename(from, to, true)?,
             Request::Extended(Extended::Fsync { handle }) => self.fsync(handle)?,
+            Request::Extended(Extended::CopyData(copy)) => self.copy_data(copy)?,
             Request::Readlink { .. } | Request::Symlink { .. } | Request::Extended(Extended::Hardlink) => {
                 return Err(Failure::unsupported("there are no links here; upload the file itself"));
             }
@@ -267,6 +284,14 @@ fn fill(
         }
     }
     Ok(count)
+}
+
+/// `~` and `~anyone` are the root: everybody sees their own tree alone.
+fn without_tilde(path: &[u8]) -> &[u8] {
+    if path.first() != Some(&b'~') {
+        return path;
+    }
+    path.iter().position(|byte| *byte == b'/').map_or(b"/", |slash| &path[slash..])
 }
 
 fn absolute(path: &TreePath) -> Name {

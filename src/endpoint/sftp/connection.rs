@@ -1,7 +1,8 @@
 //! One SSH connection: who signs in, and what its channels may ask for.
 //!
 //! Offers password, public key and keyboard-interactive (which asks for the password). A session channel may ask for the
-//! subsystem `sftp` or run `scp`; everything else gets a sentence and exit status 1. Knows nothing of files.
+//! subsystem `sftp`, run `scp`, or run `md5sum` and its like; everything else gets a sentence and exit status 1. Knows
+//! nothing of files.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 use super::budget::Budget;
 use super::files::Files;
 use super::session::{Outcome, Patience, say_goodbye};
-use super::{SftpContext, scp, session};
+use super::{SftpContext, scp, session, sums};
 use crate::endpoint::limits::Place;
 use crate::endpoint::login::{Login, Refused};
 use crate::tree::Tree;
@@ -108,10 +109,19 @@ impl Connection {
         Ok(())
     }
 
+    fn start_sums(&mut self, id: ChannelId, command: sums::Command, session: &mut Session) -> Result<(), russh::Error> {
+        if let Some((channel, tree)) = self.grant(id, session)? {
+            self.run(sums::run(channel, command, tree, self.patience()));
+        }
+        Ok(())
+    }
+
     /// Answers a request for something that is not here with a sentence.
     fn decline(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
         let Some((channel, _)) = self.grant(id, session)? else { return Ok(()) };
-        let sentence = "this server takes files over SFTP and scp; it has no shell and runs no commands".to_owned();
+        let sentence =
+            "this server takes files over SFTP and scp; it has no shell, and of commands only md5sum and the like"
+                .to_owned();
         self.run(async move {
             let (_read, write) = channel.split();
             say_goodbye(&write, Outcome { status: 1, sentence: Some(sentence) }).await;
@@ -198,7 +208,10 @@ impl Handler for Connection {
             Some(scp) => self.start_scp(channel, scp, session),
             // Some clients start the server by its path on other machines.
             None if command.ends_with(b"/sftp-server") => self.start_sftp(channel, session),
-            None => self.decline(channel, session),
+            None => match sums::Command::parse(command) {
+                Some(sums) => self.start_sums(channel, sums, session),
+                None => self.decline(channel, session),
+            },
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::intake::Intake;
-use super::protocol::{Extended, Malformed, Reply, Request, StatusCode};
+use super::protocol::{CheckFile, Checked, Extended, Malformed, Reply, Request, StatusCode};
 use super::transfer::Transfer;
 use crate::spool::Spool;
 use crate::tree::{Entry, Tree, TreePath};
@@ -178,6 +178,8 @@ impl Files {
             | Request::Stat { path }
             | Request::Lstat { path }
             | Request::Setstat { path, .. }
+            | Request::Extended(Extended::Lsetstat { path, .. })
+            | Request::Extended(Extended::CheckFile(CheckFile { file: Checked::Name(path), .. }))
             | Request::Mkdir { path, .. } => {
                 // A path that cannot be resolved is refused at once.
                 self.path(path).is_ok_and(|path| self.finishing.iter().any(|other| other.is_within(&path)))
@@ -221,6 +223,12 @@ fn greet(answers: &mut Vec<u8>) {
         (b"statvfs@openssh.com", b"2"),
         (b"fsync@openssh.com", b"1"),
         (b"limits@openssh.com", b"1"),
+        (b"fstatvfs@openssh.com", b"2"),
+        (b"lsetstat@openssh.com", b"1"),
+        (b"expand-path@openssh.com", b"1"),
+        (b"home-directory", b"1"),
+        (b"copy-data", b"1"),
+        (b"check-file", b"1"),
     ];
     Reply::Version { version: super::protocol::VERSION, extensions }.encode(0, answers);
 }

@@ -1,12 +1,13 @@
 //! SFTP and scp, over SSH.
 //!
 //! Read from the line inwards: [`serve`] accepts, `connection` signs in and opens channels, `session` moves requests and
-//! answers, `files` keeps their order, `answer` does what each asks, `transfer` receives. `protocol` is SFTP version 3 as
-//! bytes, and all of it that a client needs too; `scp` is the older way. What a name means is the tree's business, what
+//! answers, `files` keeps their order, `answer` and `checks` do what each asks, `transfer` receives. `protocol` is SFTP version 3 as
+//! bytes, and all of it that a client needs too; `scp` is the older way, `sums` takes digests as a shell would. What a name means is the tree's business, what
 //! durable means the spool's.
 
 mod answer;
 mod budget;
+mod checks;
 mod connection;
 mod failure;
 mod files;
@@ -15,9 +16,11 @@ mod intake;
 pub mod protocol;
 mod scp;
 mod session;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod words;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

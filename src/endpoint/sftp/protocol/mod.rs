@@ -4,12 +4,14 @@
 //! and handles stay bytes. Knows no tree, no channel and no session, so the server and a client both stand on it. What
 //! is malformed comes back as [`Malformed`]; nothing here panics on any input.
 
+mod extended;
 mod reply;
 mod request;
 mod wire;
 
+pub use extended::{CHECK_FILE, CheckFile, Checked, CopyData, Extended};
 pub use reply::{Name, Reply, StatusCode, Statvfs, put_data};
-pub use request::{Extended, OpenFlags, Request};
+pub use request::{OpenFlags, Request};
 pub use wire::{Fields, PACKET_MAX, Packets, put_packet, put_string};
 
 /// The version spoken here.

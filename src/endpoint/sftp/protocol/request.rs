@@ -1,6 +1,6 @@
 //! What a client asks.
 
-use super::{Attributes, Fields, Malformed, put_packet, put_string};
+use super::{Attributes, Extended, Fields, Malformed, put_packet, put_string};
 
 const INIT: u8 = 1;
 const OPEN: u8 = 3;
@@ -45,37 +45,6 @@ impl OpenFlags {
     pub fn has(self, flags: u32) -> bool {
         self.0 & flags == flags
     }
-}
-
-/// A request beyond version 3, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extended<'a> {
-    /// `posix-rename@openssh.com`: the new name may exist.
-    PosixRename {
-        /// The old path.
-        from: &'a [u8],
-        /// The new path.
-        to: &'a [u8],
-    },
-    /// `fsync@openssh.com`: what was written is to be on disk.
-    Fsync {
-        /// An open file.
-        handle: &'a [u8],
-    },
-    /// `limits@openssh.com`: how long packets, reads and writes may be.
-    Limits,
-    /// `statvfs@openssh.com`: how much space there is.
-    Statvfs {
-        /// Any path.
-        path: &'a [u8],
-    },
-    /// `hardlink@openssh.com`.
-    Hardlink,
-    /// One that is not known here.
-    Other {
-        /// Its name.
-        name: &'a [u8],
-    },
 }
 
 /// One request. Paths, names, handles and data borrow from the packet.
@@ -257,55 +226,18 @@ impl<'a> Request<'a> {
     }
 }
 
-impl<'a> Extended<'a> {
-    fn decode(fields: &mut Fields<'a>) -> Result<Self, Malformed> {
-        let name = fields.string()?;
-        Ok(match name {
-            b"posix-rename@openssh.com" => Extended::PosixRename { from: fields.string()?, to: fields.string()? },
-            b"fsync@openssh.com" => Extended::Fsync { handle: fields.string()? },
-            b"limits@openssh.com" => Extended::Limits,
-            b"statvfs@openssh.com" => Extended::Statvfs { path: fields.string()? },
-            _ => {
-                // Its fields are its own business.
-                fields.rest();
-                if name == b"hardlink@openssh.com" { Extended::Hardlink } else { Extended::Other { name } }
-            }
-        })
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        match *self {
-            Extended::PosixRename { from, to } => {
-                put_string(out, b"posix-rename@openssh.com");
-                put_string(out, from);
-                put_string(out, to);
-            }
-            Extended::Fsync { handle } => {
-                put_string(out, b"fsync@openssh.com");
-                put_string(out, handle);
-            }
-            Extended::Limits => put_string(out, b"limits@openssh.com"),
-            Extended::Statvfs { path } => {
-                put_string(out, b"statvfs@openssh.com");
-                put_string(out, path);
-            }
-            Extended::Hardlink => put_string(out, b"hardlink@openssh.com"),
-            Extended::Other { name } => put_string(out, name),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::extended::tests::extended;
     use super::super::tests::attributes;
     use super::*;
 
     /// One request of each kind, made from the given parts.
     fn requests<'a>(a: &'a [u8], b: &'a [u8], n: u64, attributes: Attributes) -> Vec<Request<'a>> {
         let flags = OpenFlags(n as u32);
-        vec![
+        let mut all = vec![
             Request::Open { path: a, flags, attributes },
             Request::Close { handle: a },
             Request::Read { handle: a, offset: n, length: n as u32 },
@@ -324,13 +256,9 @@ mod tests {
             Request::Rename { from: a, to: b },
             Request::Readlink { path: a },
             Request::Symlink { link: a, target: b },
-            Request::Extended(Extended::PosixRename { from: a, to: b }),
-            Request::Extended(Extended::Fsync { handle: a }),
-            Request::Extended(Extended::Limits),
-            Request::Extended(Extended::Statvfs { path: a }),
-            Request::Extended(Extended::Hardlink),
-            Request::Extended(Extended::Other { name: b"copy-data" }),
-        ]
+        ];
+        all.extend(extended(a, b, n, attributes).into_iter().map(Request::Extended));
+        all
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Sessions as a client drives them: requests against the files, and whole connections over SSH.
 
+mod checks;
 mod requests;
 mod ssh;
 

@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use super::super::protocol::{Attributes, OpenFlags, Packets, Reply, Request, StatusCode};
 use super::super::{SftpContext, SftpSettings, host_key, serve};
 use super::{Shop, rows};
+use crate::domain::CustomerId;
 use crate::endpoint::limits::{Caps, Connections};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings};
+use crate::spool::Endpoint;
 
 struct Server {
     shop: Shop,
@@ -192,10 +194,40 @@ async fn no_shell_and_no_commands() {
     let server = server(SftpSettings::default()).await;
     let handle = server.signed_in().await;
     let mut channel = handle.channel_open_session().await.unwrap();
-    channel.exec(true, "md5sum a").await.unwrap();
+    channel.exec(true, "ls -l").await.unwrap();
     let said = listen(&mut channel).await;
     assert_eq!(said.status, Some(1));
     assert!(said.error.contains("no shell"), "{}", said.error);
+    server.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digests_are_taken_as_by_programs() {
+    let server = server(SftpSettings::default()).await;
+    for name in ["in/it's (1).jpg", "in/a\nb"] {
+        let mut bytes = &b"pixels"[..];
+        server.shop.spool.receive_from(CustomerId(7), &super::at(name), Endpoint::Sftp, &mut bytes, None).unwrap();
+    }
+    let handle = server.signed_in().await;
+    let run = async |command: &str, input: &'static [u8]| {
+        let mut channel = handle.channel_open_session().await.unwrap();
+        channel.exec(true, command).await.unwrap();
+        channel.data_bytes(input).await.unwrap();
+        channel.eof().await.unwrap();
+        let said = listen(&mut channel).await;
+        (String::from_utf8(said.out).unwrap(), said.error, said.status)
+    };
+    // `printf pixels | md5sum`, `sha1sum` and `sha256sum`.
+    let md5 = "d399848208da8b80a306af0fd62bb03f";
+    let sha1 = "09bc7b2dcc9a510f4ab3a40c47f7a4cb77954356";
+    let said = run(r"md5sum /in/it\'s\ \(1\).jpg", b"").await;
+    assert_eq!(said, (format!("{md5}  /in/it's (1).jpg\n"), String::new(), Some(0)));
+    let said = run("md5 -r", b"pixels").await;
+    assert_eq!(said, (format!("{md5} -\n"), String::new(), Some(0)));
+    let (out, error, status) = run("sha1sum in/a'\n'b in/absent in", b"").await;
+    assert_eq!((out, status), (format!("\\{sha1}  in/a\\nb\n"), Some(1)));
+    assert!(error.contains("`/in/absent` does not exist") && error.contains("`/in` is a directory"), "{error}");
+    drop(handle);
     server.stopped().await;
 }
 
