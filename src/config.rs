@@ -3,13 +3,19 @@
 //! `DIR/reunite.toml` holds the settings, each also as `REUNITE_SECTION_NAME`; flags of a command win over both. The
 //! commented file that `reunite init` writes stands in `src/config/reunite.toml`, and a test holds it against the defaults.
 
+mod lists;
+
 use std::env;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use crate::endpoint::public_address::Outside;
+use crate::networks::Networks;
+use lists::{networks, parsed, several, some_networks};
 use serde::de::{Deserializer, IntoDeserializer};
 
 use crate::matcher::verdict::Tier;
@@ -47,15 +53,44 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Ftp {
     /// Where it listens.
-    pub listen: SocketAddr,
+    #[serde(deserialize_with = "several")]
+    pub listen: Vec<SocketAddr>,
     /// Whether TLS must, may or cannot be used.
     pub tls: Tls,
     /// First port for passive data connections; 0 lets the system choose.
     pub passive_port_first: u16,
     /// Last port for passive data connections.
     pub passive_port_last: u16,
-    /// The address named in PASV replies, for servers behind NAT.
-    pub passive_address: Option<IpAddr>,
+    /// The address or name told in PASV replies, for servers behind NAT.
+    #[serde(deserialize_with = "parsed")]
+    pub passive_address: Option<Outside>,
+    /// Clients there are told the address that they have reached instead.
+    #[serde(deserialize_with = "networks")]
+    pub passive_near: Networks,
+    /// Balancers, whose connections begin with a PROXY header.
+    #[serde(deserialize_with = "networks")]
+    pub proxy_from: Networks,
+    /// More listeners, with passive ports and addresses of their own.
+    pub also: Vec<FtpAlso>,
+}
+
+/// More listeners of FTP. What is left out is as with the first.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FtpAlso {
+    /// Where it listens.
+    #[serde(deserialize_with = "several")]
+    pub listen: Vec<SocketAddr>,
+    /// See [`Ftp::passive_port_first`].
+    pub passive_port_first: Option<u16>,
+    /// See [`Ftp::passive_port_last`].
+    pub passive_port_last: Option<u16>,
+    /// See [`Ftp::passive_address`].
+    #[serde(default, deserialize_with = "parsed")]
+    pub passive_address: Option<Outside>,
+    /// See [`Ftp::proxy_from`].
+    #[serde(default, deserialize_with = "some_networks")]
+    pub proxy_from: Option<Networks>,
 }
 
 /// Whether TLS must, may or cannot be used on the FTP port.
@@ -75,7 +110,11 @@ pub enum Tls {
 #[serde(default, deny_unknown_fields)]
 pub struct Sftp {
     /// Where it listens.
-    pub listen: SocketAddr,
+    #[serde(deserialize_with = "several")]
+    pub listen: Vec<SocketAddr>,
+    /// Balancers, whose connections begin with a PROXY header.
+    #[serde(deserialize_with = "networks")]
+    pub proxy_from: Networks,
     /// Bytes that all open transfers together may keep in flight.
     pub buffer_bytes: u64,
 }
@@ -174,18 +213,25 @@ pub struct Originals {
 impl Default for Ftp {
     fn default() -> Self {
         Ftp {
-            listen: SocketAddr::from(([127, 0, 0, 1], 2121)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 2121))],
             tls: Tls::Offered,
             passive_port_first: 0,
             passive_port_last: 0,
             passive_address: None,
+            passive_near: Networks::private(),
+            proxy_from: Networks::default(),
+            also: Vec::new(),
         }
     }
 }
 
 impl Default for Sftp {
     fn default() -> Self {
-        Sftp { listen: SocketAddr::from(([127, 0, 0, 1], 2222)), buffer_bytes: 128 << 20 }
+        Sftp {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 2222))],
+            proxy_from: Networks::default(),
+            buffer_bytes: 128 << 20,
+        }
     }
 }
 
@@ -230,6 +276,24 @@ impl Default for Attach {
 impl Default for Originals {
     fn default() -> Self {
         Originals { folder: PathBuf::from("originals"), file_mode: "644".into(), folder_mode: "755".into() }
+    }
+}
+
+impl Ftp {
+    /// The listeners, each group as if it were the only one; first the one that stands in the section itself.
+    pub fn listeners(&self) -> Vec<Ftp> {
+        let mut all = vec![Ftp { also: Vec::new(), ..self.clone() }];
+        for also in &self.also {
+            all.push(Ftp {
+                listen: also.listen.clone(),
+                passive_port_first: also.passive_port_first.unwrap_or(self.passive_port_first),
+                passive_port_last: also.passive_port_last.unwrap_or(self.passive_port_last),
+                passive_address: also.passive_address.clone().or(self.passive_address.clone()),
+                proxy_from: also.proxy_from.clone().unwrap_or(self.proxy_from.clone()),
+                ..all[0].clone()
+            });
+        }
+        all
     }
 }
 
@@ -295,9 +359,13 @@ impl Config {
                 return Err(format!("`{name}` is `{mode}`; write a mode in octal, such as \"640\""));
             }
         }
-        let (first, last) = (self.ftp.passive_port_first, self.ftp.passive_port_last);
-        if first > last || (first == 0) != (last == 0) {
-            return Err(format!("the passive ports {first} to {last} are no range; set both, the smaller one first"));
+        for listener in self.ftp.listeners() {
+            let (first, last) = (listener.passive_port_first, listener.passive_port_last);
+            if first > last || (first == 0) != (last == 0) {
+                return Err(format!(
+                    "the passive ports {first} to {last} are no range; set both, the smaller one first"
+                ));
+            }
         }
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.connections` and `limits.connections_per_address` must be at least 1".into());
@@ -374,8 +442,9 @@ mod tests {
             },
         );
         let mut shown: Config = toml::from_str(&bare).unwrap();
-        // The only two settings whose default is "nothing" are shown with an example.
+        // Settings whose default is "nothing" are shown with an example.
         shown.ftp.passive_address = None;
+        shown.ftp.also.clear();
         shown.receive.min_free_bytes = None;
         assert_eq!(shown, Config::default());
     }

@@ -13,6 +13,7 @@ pub mod scan;
 pub mod serve;
 
 pub mod domain;
+pub mod networks;
 
 // The way of a file.
 pub mod children;

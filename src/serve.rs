@@ -4,6 +4,8 @@
 //! answered before what was acknowledged is known again. Stop: no new connections, running transfers end, the pipeline
 //! finishes the files under way. What remains is done after the next start.
 
+mod ways_in;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
@@ -14,25 +16,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
 use crate::children;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::domain::Micros;
 use crate::endpoint::folder::{self, InboxContext};
-use crate::endpoint::ftp::{self, FtpContext};
-use crate::endpoint::limits::{Caps, Connections};
-use crate::endpoint::login::{LoginSettings, Logins};
-use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
-use crate::endpoint::tls::Tls;
 use crate::pipeline::{self, Pipeline};
 use crate::spool::{self, Spool};
 use crate::store::{self, Blobs, Originals};
 use crate::tree::TreeError;
 use crate::web::{self, WebContext};
+use ways_in::{WaysIn, bind};
 
 /// How often the inbox is looked through in full, should the system's notices have been lost.
 const INBOX_RESCAN: Duration = Duration::from_secs(30);
@@ -213,43 +210,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
 }
 
 async fn listen(config: &Config, house: &House) -> Result<(), Error> {
-    let bind = async |what: &'static str, address: SocketAddr| {
-        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })?;
-        let bound = listener.local_addr().map_err(|source| Error::Listen { what, address, source })?;
-        Ok::<_, Error>((listener, bound))
-    };
-    let (ftp_listener, ftp) = bind("FTP", config.ftp.listen).await?;
-    let (sftp_listener, sftp) = bind("SFTP", config.sftp.listen).await?;
-    let (web_listener, web) = bind("the pages", config.web.listen).await?;
-    let keys = config.data.join("keys");
-    make_private(&keys)?;
-    let start = |error: &dyn std::fmt::Display| Error::Start(error.to_string());
-    let logins =
-        Arc::new(Logins::new(Arc::clone(&house.catalogue), LoginSettings::default()).map_err(|error| start(&error))?);
-    let connections = Connections::new(Caps {
-        total: config.limits.connections,
-        per_address: config.limits.connections_per_address,
-        per_customer: config.limits.connections_per_customer,
-    });
-    let ftp_context = Arc::new(FtpContext {
-        catalogue: Arc::clone(&house.catalogue),
-        spool: Arc::clone(&house.spool),
-        logins: Arc::clone(&logins),
-        connections: Arc::clone(&connections),
-        tls: match config.ftp.tls {
-            config::Tls::Off => None,
-            _ => Some(Arc::new(Tls::open(&keys, &["localhost".to_owned()]).map_err(|error| start(&error))?)),
-        },
-        settings: ftp_settings(config),
-    });
-    let sftp_context = Arc::new(SftpContext {
-        catalogue: Arc::clone(&house.catalogue),
-        spool: Arc::clone(&house.spool),
-        logins,
-        connections,
-        host_keys: host_key::load_or_make(&keys).map_err(|error| start(&error))?,
-        settings: sftp_settings(config),
-    });
+    let ways_in = WaysIn::open(config, house).await?;
+    let (ftp, sftp) = ways_in.addresses()?;
+    let address = config.web.listen;
+    let web_listener = bind("the pages", address).await?;
+    let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
     let token = web::new_token()?;
     let web_context = Arc::new(WebContext { catalogue: Arc::clone(&house.catalogue), token: token.clone() });
     let inbox_context = InboxContext {
@@ -262,8 +227,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let (stop, stopping) = watch::channel(false);
     let served = async {
         tokio::join!(
-            ftp::serve(ftp_listener, ftp_context, stopping.clone()),
-            sftp::serve(sftp_listener, sftp_context, stopping.clone()),
+            ways_in.serve(stopping.clone()),
             web::serve(web_listener, web_context, stopping.clone()),
             folder::serve(inbox_context, stopping.clone()),
             give_up_old_partials(&house.spool, stopping.clone()),
@@ -274,33 +238,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     eprintln!("pages: http://{web}/?token={token}");
     println!("ready ftp={ftp} sftp={sftp} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
-    let (((), (), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
+    let (((), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)
-}
-
-fn ftp_settings(config: &Config) -> ftp::Settings {
-    let (first, last) = (config.ftp.passive_port_first, config.ftp.passive_port_last);
-    ftp::Settings {
-        tls_required: config.ftp.tls == config::Tls::Required,
-        passive_ports: (first > 0).then_some(first..=last),
-        passive_address: config.ftp.passive_address,
-        login_max: Duration::from_secs(config.limits.login_seconds),
-        idle_max: Duration::from_secs(config.limits.idle_seconds),
-        stall_max: Duration::from_secs(config.limits.stall_seconds),
-        drain_max: Duration::from_secs(config.limits.drain_seconds),
-        ..ftp::Settings::default()
-    }
-}
-
-fn sftp_settings(config: &Config) -> SftpSettings {
-    SftpSettings {
-        buffer_bytes: config.sftp.buffer_bytes,
-        login: Duration::from_secs(config.limits.login_seconds),
-        idle: Duration::from_secs(config.limits.idle_seconds),
-        stall: Duration::from_secs(config.limits.stall_seconds),
-        drain: Duration::from_secs(config.limits.drain_seconds),
-        ..SftpSettings::default()
-    }
 }
 
 /// The signals that ask for the end, from the moment it is made: one that comes earlier ends the process as any other's.

@@ -12,12 +12,12 @@ use crate::serve;
 /// What was typed.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Where FTP and FTPS listen; port 0 lets the system choose
+    /// Where FTP and FTPS listen; port 0 lets the system choose; may be given several times
     #[arg(long, value_name = "ADDR")]
-    ftp: Option<SocketAddr>,
-    /// Where SFTP and scp listen
+    ftp: Vec<SocketAddr>,
+    /// Where SFTP and scp listen; may be given several times
     #[arg(long, value_name = "ADDR")]
-    sftp: Option<SocketAddr>,
+    sftp: Vec<SocketAddr>,
     /// Where the pages are served; a loopback address
     #[arg(long, value_name = "ADDR")]
     web: Option<SocketAddr>,
@@ -29,8 +29,12 @@ pub struct Args {
 /// When the server cannot start.
 pub fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let mut config = Config::load(data)?;
-    config.ftp.listen = args.ftp.unwrap_or(config.ftp.listen);
-    config.sftp.listen = args.sftp.unwrap_or(config.sftp.listen);
+    if !args.ftp.is_empty() {
+        config.ftp.listen.clone_from(&args.ftp);
+    }
+    if !args.sftp.is_empty() {
+        config.sftp.listen.clone_from(&args.sftp);
+    }
     config.web.listen = args.web.unwrap_or(config.web.listen);
     serve::run(&config)?;
     Ok(Outcome::Done)

@@ -17,7 +17,7 @@ use notify::event::{EventKind, ModifyKind, RenameMode};
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::watch;
 
-use super::limits::is_set;
+use super::accept::is_set;
 use crate::catalogue::Catalogue;
 use crate::spool::Spool;
 use inbox::Inbox;

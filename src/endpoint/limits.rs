@@ -1,63 +1,96 @@
-//! One accept loop for every way in, with its caps: connections in all, per address, per customer; and the drain at the end.
+//! How many connections there may be, and from whom: in all, per host, per customer; allowed and denied networks.
 //!
-//! Owns when a connection may begin and when the last has ended. Does not know what is spoken on it.
+//! Owns when a connection may begin, and which one makes room. A connection on which nobody has signed in yet gives way
+//! to a newer one when a cap is reached, so that connections that only wait cannot keep customers out. Does not accept
+//! connections, which `accept` does, nor know what is spoken on them.
 
-use std::collections::HashMap;
-use std::future::Future;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::net::sockopt;
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
 
 use crate::domain::CustomerId;
-
-/// How long a silent connection is trusted before the kernel asks whether its other end is still there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-
-/// How long the loop rests when the machine has no file descriptors left.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
+use crate::networks::{Networks, host_of};
 
 /// How many connections there may be.
 #[derive(Clone, Debug)]
 pub struct Caps {
     /// In all, over every way in.
     pub total: usize,
-    /// From one address.
+    /// From one address; the /64 of an IPv6 address counts as one.
     pub per_address: usize,
     /// Signed in as one customer.
     pub per_customer: usize,
+    /// How old a connection must be, on which nobody has signed in, before it gives way to a newer one.
+    pub half_open: Duration,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Caps { total: 512, per_address: 64, per_customer: 64 }
+        Caps { total: 512, per_address: 64, per_customer: 64, half_open: Duration::from_secs(3) }
     }
+}
+
+/// Where connections may come from.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// If it is not empty, nobody else may connect.
+    pub allow: Networks,
+    /// Who may not, even if allowed.
+    pub deny: Networks,
+}
+
+impl Access {
+    /// Whether `peer` may connect.
+    pub fn admits(&self, peer: IpAddr) -> bool {
+        !self.deny.contains(peer) && (self.allow.is_empty() || self.allow.contains(peer))
+    }
+}
+
+/// Why a connection gets no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// A cap is reached, and no older connection gives way.
+    Full,
+    /// The address may not connect.
+    Denied,
 }
 
 /// The connections that are open now, over every way in.
 pub struct Connections {
     caps: Caps,
+    access: Access,
     counts: Mutex<Counts>,
 }
 
 #[derive(Default)]
 struct Counts {
     total: usize,
-    addresses: HashMap<IpAddr, usize>,
+    hosts: HashMap<IpAddr, usize>,
     customers: HashMap<CustomerId, usize>,
+    /// Those on which nobody has signed in, oldest first.
+    half_open: BTreeMap<u64, HalfOpen>,
+    next: u64,
+}
+
+struct HalfOpen {
+    host: IpAddr,
+    since: Instant,
+    cut: Arc<Notify>,
 }
 
 impl Connections {
-    /// No connections yet.
+    /// No connections yet, which may come from anywhere.
     pub fn new(caps: Caps) -> Arc<Self> {
-        Arc::new(Connections { caps, counts: Mutex::default() })
+        Connections::within(caps, Access::default())
+    }
+
+    /// No connections yet.
+    pub fn within(caps: Caps, access: Access) -> Arc<Self> {
+        Arc::new(Connections { caps, access, counts: Mutex::default() })
     }
 
     /// How many are open.
@@ -65,17 +98,32 @@ impl Connections {
         self.lock().total
     }
 
-    /// A place for a connection from `peer`, unless a cap is reached.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+    /// A place for a connection from `peer`. Where a cap is reached, an older connection without a sign-in gives way.
+    ///
+    /// # Errors
+    /// When a cap is reached all the same, or `peer` may not connect.
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Turned> {
         let peer = peer.to_canonical();
+        if !self.access.admits(peer) {
+            return Err(Turned::Denied);
+        }
+        let host = host_of(peer);
         let mut counts = self.lock();
-        let from_peer = counts.addresses.get(&peer).copied().unwrap_or(0);
-        if counts.total >= self.caps.total || from_peer >= self.caps.per_address {
-            return None;
+        let from_host = |counts: &Counts| counts.hosts.get(&host).copied().unwrap_or(0);
+        if from_host(&counts) >= self.caps.per_address {
+            counts.make_room(self.caps.half_open, Some(host));
+        } else if counts.total >= self.caps.total {
+            counts.make_room(self.caps.half_open, None);
+        }
+        if counts.total >= self.caps.total || from_host(&counts) >= self.caps.per_address {
+            return Err(Turned::Full);
         }
         counts.total += 1;
-        counts.addresses.insert(peer, from_peer + 1);
-        Some(Place { connections: Arc::clone(self), peer, customer: None })
+        *counts.hosts.entry(host).or_default() += 1;
+        let (number, cut) = (counts.next, Arc::new(Notify::new()));
+        counts.next += 1;
+        counts.half_open.insert(number, HalfOpen { host, since: Instant::now(), cut: Arc::clone(&cut) });
+        Ok(Place { connections: Arc::clone(self), number, peer, customer: None, known: false, cut })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -84,11 +132,39 @@ impl Connections {
     }
 }
 
+impl Counts {
+    /// Takes the place of a connection without a sign-in that is at least `age` old: the oldest from `host`, or of the host
+    /// that has most of them.
+    fn make_room(&mut self, age: Duration, host: Option<IpAddr>) {
+        let host = host.or_else(|| {
+            let mut waiting: HashMap<IpAddr, usize> = HashMap::new();
+            for half in self.half_open.values() {
+                *waiting.entry(half.host).or_default() += 1;
+            }
+            let most = waiting.values().copied().max()?;
+            // Among equals, whose connection has waited longest.
+            self.half_open.values().map(|half| half.host).find(|host| waiting.get(host) == Some(&most))
+        });
+        let oldest = self.half_open.iter().find(|(_, half)| Some(half.host) == host && half.since.elapsed() >= age);
+        if let Some((&number, _)) = oldest
+            && let Some(half) = self.half_open.remove(&number)
+        {
+            self.total -= 1;
+            take_one(&mut self.hosts, half.host);
+            half.cut.notify_one();
+        }
+    }
+}
+
 /// One connection's place among the others; it is given back when this is dropped.
 pub struct Place {
     connections: Arc<Connections>,
+    number: u64,
     peer: IpAddr,
     customer: Option<CustomerId>,
+    /// Whether somebody has signed in once; from then on nothing but its end takes the place away.
+    known: bool,
+    cut: Arc<Notify>,
 }
 
 /// A customer has as many connections as one customer may have.
@@ -102,20 +178,32 @@ impl Place {
         self.peer
     }
 
+    /// Told once the place was given to another connection; this one is then to be cut.
+    pub fn given_away(&self) -> Arc<Notify> {
+        Arc::clone(&self.cut)
+    }
+
     /// Counts this connection for `customer`, and no longer for whom it was counted before.
     ///
     /// # Errors
-    /// When the customer has reached their cap; the connection is then counted for nobody.
+    /// When the customer has reached their cap, or the place was given away a moment ago; the connection is then counted
+    /// for nobody.
     pub fn sign_in(&mut self, customer: CustomerId) -> Result<(), TooMany> {
         let mut counts = self.connections.lock();
         if let Some(before) = self.customer.take() {
             take_one(&mut counts.customers, before);
         }
-        let open = counts.customers.entry(customer).or_default();
-        if *open >= self.connections.caps.per_customer {
+        let open = counts.customers.get(&customer).copied().unwrap_or(0);
+        if open >= self.connections.caps.per_customer {
             return Err(TooMany);
         }
-        *open += 1;
+        if !self.known {
+            self.known = counts.half_open.remove(&self.number).is_some();
+            if !self.known {
+                return Err(TooMany);
+            }
+        }
+        counts.customers.insert(customer, open + 1);
         self.customer = Some(customer);
         Ok(())
     }
@@ -124,8 +212,11 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.lock();
-        counts.total -= 1;
-        take_one(&mut counts.addresses, self.peer);
+        // What was given away is counted for another connection by now.
+        if self.known || counts.half_open.remove(&self.number).is_some() {
+            counts.total -= 1;
+            take_one(&mut counts.hosts, host_of(self.peer));
+        }
         if let Some(customer) = self.customer {
             take_one(&mut counts.customers, customer);
         }
@@ -141,106 +232,23 @@ fn take_one<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: K) {
     }
 }
 
-/// Accepts connections until `shutdown` turns true, and hands each to `handler` with its place. Then waits up to `grace` for
-/// those that are open, and drops what is left. `full` is what a connection over a cap reads before it is closed.
-///
-/// Handlers watch `shutdown` themselves, to end their sessions politely.
-pub async fn serve_connections<H, F>(
-    listener: TcpListener,
-    connections: Arc<Connections>,
-    full: &'static [u8],
-    mut shutdown: watch::Receiver<bool>,
-    grace: Duration,
-    handler: H,
-) where
-    H: Fn(TcpStream, SocketAddr, Place) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut sessions = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(ended) = sessions.join_next() => { note_end(ended); continue }
-            () = is_set(&mut shutdown) => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => match (prepare(&stream), connections.admit(peer.ip())) {
-                (Err(error), _) => tracing::debug!(%peer, "connection was gone at once: {error}"),
-                (Ok(()), Some(place)) => {
-                    sessions.spawn(handler(stream, peer, place));
-                }
-                (Ok(()), None) => {
-                    tracing::warn!(%peer, "connection refused: too many are open");
-                    sessions.spawn(refuse(stream, full));
-                }
-            },
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(EXHAUSTED_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
-    drain(sessions, grace).await;
-}
-
-async fn drain(mut sessions: JoinSet<()>, grace: Duration) {
-    let all = async {
-        while let Some(ended) = sessions.join_next().await {
-            note_end(ended);
-        }
-    };
-    if tokio::time::timeout(grace, all).await.is_err() {
-        tracing::warn!("{} connections did not end within {} s and are cut", sessions.len(), grace.as_secs());
-        sessions.shutdown().await;
-    }
-}
-
-/// Resolves once the flag is true, or its sender is gone.
-pub async fn is_set(flag: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is an end as well.
-    let _ended = flag.wait_for(|set| *set).await.is_err();
-}
-
-fn note_end(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!("a connection's session panicked: {error}");
-    }
-}
-
-async fn refuse(mut stream: TcpStream, full: &'static [u8]) {
-    // Best effort: the connection is closed either way, and a peer that does not read must not hold us.
-    let told = tokio::time::timeout(Duration::from_secs(1), stream.write_all(full)).await;
-    tracing::debug!(told = matches!(told, Ok(Ok(()))), "refused connection closed");
-}
-
-/// Sets what every connection wants: small replies leave at once, dead peers are noticed.
-///
-/// # Errors
-/// When the connection is already gone.
-pub fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncReadExt as _;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
     #[test]
     fn places_are_counted_and_given_back() {
-        let connections = Connections::new(Caps { total: 3, per_address: 2, per_customer: 1 });
+        let connections = Connections::new(Caps { total: 3, per_address: 2, per_customer: 1, ..Caps::default() });
         let (mut first, mut second) = (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
-        assert!(connections.admit(HERE).is_none(), "two from one address");
-        let _other = connections.admit(IpAddr::from([192, 0, 2, 1])).unwrap();
-        assert!(connections.admit(IpAddr::from([192, 0, 2, 2])).is_none(), "three in all");
+        assert_eq!(connections.admit(HERE).err(), Some(Turned::Full), "two from one address");
+        let _other = connections.admit(address(1)).unwrap();
+        assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full), "three in all");
 
         first.sign_in(CustomerId(1)).unwrap();
         first.sign_in(CustomerId(1)).unwrap();
@@ -252,55 +260,69 @@ mod tests {
         assert!(connections.lock().customers.is_empty());
     }
 
-    #[tokio::test]
-    async fn a_connection_over_the_cap_is_told_and_the_drain_waits_for_the_rest() {
-        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, shutdown) = watch::channel(false);
-        let connections = Connections::new(Caps { total: 1, ..Caps::default() });
-        let echo = |mut stream: TcpStream, _, place: Place| async move {
-            let _place = place;
-            let mut byte = [0];
-            while stream.read_exact(&mut byte).await.is_ok() {
-                stream.write_all(&byte).await.unwrap();
-            }
-        };
-        let grace = Duration::from_secs(60);
-        let served = tokio::spawn(serve_connections(listener, connections, b"full\r\n", shutdown, grace, echo));
-
-        let mut first = TcpStream::connect(address).await.unwrap();
-        first.write_all(b"a").await.unwrap();
-        assert_eq!(first.read_u8().await.unwrap(), b'a');
-        let mut told = String::new();
-        TcpStream::connect(address).await.unwrap().read_to_string(&mut told).await.unwrap();
-        assert_eq!(told, "full\r\n");
-
-        stop.send(true).unwrap();
-        first.write_all(b"b").await.unwrap();
-        assert_eq!(first.read_u8().await.unwrap(), b'b', "an open connection goes on during the drain");
-        drop(first);
-        served.await.unwrap();
-        assert!(TcpStream::connect(address).await.is_err());
+    #[test]
+    fn an_ipv6_host_counts_with_its_neighbours_of_the_64() {
+        let connections = Connections::new(Caps { per_address: 1, ..Caps::default() });
+        let _first = connections.admit("2001:db8::1".parse().unwrap()).unwrap();
+        assert!(connections.admit("2001:db8::2".parse().unwrap()).is_err());
+        assert!(connections.admit("2001:db8:0:1::1".parse().unwrap()).is_ok());
     }
 
-    #[tokio::test]
-    async fn what_outlasts_the_grace_is_cut() {
-        let listener = TcpListener::bind((HERE, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, shutdown) = watch::channel(false);
-        let forever = |mut stream: TcpStream, _, place: Place| async move {
-            let _place = place;
-            stream.write_all(b"!").await.unwrap();
-            std::future::pending::<()>().await;
-        };
-        let connections = Connections::new(Caps::default());
-        let served =
-            tokio::spawn(serve_connections(listener, Arc::clone(&connections), b"", shutdown, Duration::ZERO, forever));
-        let mut client = TcpStream::connect(address).await.unwrap();
-        client.read_u8().await.unwrap();
-        stop.send(true).unwrap();
-        served.await.unwrap();
-        assert_eq!(connections.open(), 0);
-        assert!(matches!(client.read(&mut [0]).await, Ok(0) | Err(_)));
+    #[test]
+    fn who_only_waits_gives_way_and_who_signed_in_does_not() {
+        let half_open = Duration::ZERO;
+        let connections = Connections::new(Caps { total: 4, per_address: 3, per_customer: 9, half_open });
+        let mut customer = connections.admit(address(1)).unwrap();
+        customer.sign_in(CustomerId(1)).unwrap();
+        let mut waiting: Vec<Place> = (0..3).map(|_| connections.admit(address(2)).unwrap()).collect();
+        let other = connections.admit(address(3)).unwrap();
+        let cut: Vec<bool> = waiting.iter().chain([&customer]).map(is_cut).collect();
+        assert_eq!(cut, [true, false, false, false], "the oldest of who has most");
+        assert_eq!(connections.open(), 4);
+
+        let _fourth = connections.admit(address(2)).unwrap();
+        assert!(!is_cut(&other) && connections.open() == 4);
+        let mut given_away = waiting.remove(0);
+        assert_eq!(given_away.sign_in(CustomerId(2)), Err(TooMany));
+        drop(given_away);
+        assert_eq!(connections.open(), 4, "what was given away is not given back again");
+        drop((customer, other));
+        assert!(connections.lock().hosts.values().all(|count| *count > 0));
+    }
+
+    #[test]
+    fn a_flood_of_waiting_connections_keeps_nobody_out() {
+        let caps = Caps { total: 100, per_address: 10, half_open: Duration::ZERO, ..Caps::default() };
+        let connections = Connections::new(caps);
+        let flood: Vec<Place> =
+            (0..5000u32).map(|n| connections.admit(IpAddr::from((n % 400).to_be_bytes())).unwrap()).collect();
+        let mut customer = connections.admit(address(1)).unwrap();
+        let more: Vec<Place> =
+            (0..50u32).map(|n| connections.admit(IpAddr::from((n + 1000).to_be_bytes())).unwrap()).collect();
+        customer.sign_in(CustomerId(1)).unwrap();
+        assert_eq!(connections.open(), 100);
+        drop((flood, more));
+        assert_eq!(connections.open(), 1);
+    }
+
+    #[test]
+    fn networks_are_allowed_and_denied() {
+        let networks = |text: &str| Networks::new(vec![text.parse().unwrap()]);
+        let access = Access { allow: networks("192.0.2.0/24"), deny: networks("192.0.2.7") };
+        let connections = Connections::within(Caps::default(), access);
+        assert!(connections.admit(address(1)).is_ok());
+        assert_eq!(connections.admit(address(7)).err(), Some(Turned::Denied));
+        assert_eq!(connections.admit(HERE).err(), Some(Turned::Denied));
+        let deny = Access { deny: networks("192.0.2.7"), ..Access::default() };
+        assert!(deny.admits(HERE) && !deny.admits("::ffff:192.0.2.7".parse().unwrap()));
+    }
+
+    /// Whether the connection was told to end.
+    fn is_cut(place: &Place) -> bool {
+        use std::future::Future as _;
+        let notify = place.given_away();
+        let mut told = std::pin::pin!(notify.notified());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        told.as_mut().poll(&mut context).is_ready()
     }
 }

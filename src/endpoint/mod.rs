@@ -1,15 +1,18 @@
 //! The ways in: FTP, FTPS, SFTP, the watched folder.
 //!
-//! Every way in signs a customer in by `login`, shares the caps and the accept loop of `limits`, sees the customer's files
+//! Every way in signs a customer in by `login`, shares the caps of `limits` and the loop of `accept`, sees the customer's files
 //! through `tree` and delivers them through `spool`. Nothing here matches pictures, spells a path on this machine or holds
 //! SQL.
 
+pub mod accept;
 pub mod digests;
 pub mod folder;
 pub mod ftp;
 pub mod limits;
 pub mod login;
 mod ls;
+pub mod proxy;
+pub mod public_address;
 pub mod sftp;
 pub mod tls;
 

@@ -25,7 +25,6 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +32,13 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::limits::{Connections, serve_connections};
+use super::accept::{Door, serve_connections};
+use super::limits::Connections;
 use super::login::Logins;
+use super::public_address::PublicAddress;
 use super::tls::Tls;
 use crate::catalogue::Catalogue;
+use crate::networks::Networks;
 use crate::spool::Spool;
 
 /// How the FTP endpoint behaves.
@@ -46,8 +48,10 @@ pub struct Settings {
     pub tls_required: bool,
     /// Ports for passive data connections; the system chooses when there is no range.
     pub passive_ports: Option<RangeInclusive<u16>>,
-    /// The IPv4 address named in PASV replies, for servers behind NAT.
-    pub passive_address: Option<IpAddr>,
+    /// The address named in PASV replies, for servers behind NAT.
+    pub passive_address: Option<PublicAddress>,
+    /// Balancers, whose connections begin with a PROXY header; those for data as well.
+    pub proxies: Networks,
     /// How long a connection may take to sign in.
     pub login_max: Duration,
     /// How long a session may say nothing.
@@ -66,6 +70,7 @@ impl Default for Settings {
             tls_required: false,
             passive_ports: None,
             passive_address: None,
+            proxies: Networks::default(),
             login_max: Duration::from_secs(60),
             idle_max: Duration::from_secs(600),
             stall_max: Duration::from_secs(120),
@@ -94,10 +99,13 @@ pub struct FtpContext {
 /// Serves FTP on `listener` until `shutdown` turns true; then lets running transfers end, up to `drain_max`.
 pub async fn serve(listener: TcpListener, context: Arc<FtpContext>, shutdown: watch::Receiver<bool>) {
     let connections = Arc::clone(&context.connections);
-    let drain_max = context.settings.drain_max;
-    let full = b"421 too many connections; close some or try again in a minute\r\n";
+    let door = Door {
+        full: b"421 too many connections; close some or try again in a minute\r\n",
+        proxies: context.settings.proxies.clone(),
+        grace: context.settings.drain_max,
+    };
     let sessions = shutdown.clone();
-    serve_connections(listener, connections, full, shutdown, drain_max, move |stream, peer, place| {
+    serve_connections(listener, connections, door, shutdown, move |stream, peer, place| {
         session::run(Arc::clone(&context), stream, peer, place, sessions.clone())
     })
     .await;

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::wire::Wire;
-use crate::endpoint::limits::prepare;
+use crate::endpoint::accept::{client_behind, prepare};
+use crate::networks::Networks;
 
 /// After somebody else's connection, how long the right one may still take. Some clients really do come from two
 /// addresses, and they are to be told rather than left hanging.
@@ -36,30 +37,19 @@ pub(super) enum NoData {
 /// A listener that waits for one data connection.
 pub(super) struct Passive {
     listener: TcpListener,
+    /// Balancers, which say for whom a connection is.
+    proxies: Networks,
 }
 
 impl Passive {
     /// Listens on the address that the client has reached us at.
-    pub(super) async fn open(local: SocketAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<Self> {
-        let mut address = SocketAddr::new(local.ip().to_canonical(), 0);
-        if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, local) {
-            address.set_scope_id(local.scope_id());
-        }
-        let Some(ports) = ports else {
-            return Ok(Passive { listener: TcpListener::bind(address).await? });
-        };
-        let count = u32::from(ports.end().saturating_sub(*ports.start())) + 1;
-        let first = u32::from(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
-        let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
-        for step in 0..count {
-            // The sum is below the end of the range, which is a u16.
-            address.set_port(ports.start() + ((first + step) % count) as u16);
-            match TcpListener::bind(address).await {
-                Ok(listener) => return Ok(Passive { listener }),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+    pub(super) async fn open(
+        local: SocketAddr,
+        ports: Option<&RangeInclusive<u16>>,
+        proxies: &Networks,
+    ) -> io::Result<Self> {
+        let listener = bind(local, ports).await?;
+        Ok(Passive { listener, proxies: proxies.clone() })
     }
 
     /// Where it listens.
@@ -83,7 +73,17 @@ impl Passive {
         let mut none = NoData::Late(wait);
         loop {
             let Ok(accepted) = timeout_at(deadline, self.listener.accept()).await else { return Err(none) };
-            let (stream, from) = accepted?;
+            let (mut stream, mut from) = accepted?;
+            if self.proxies.contains(from.ip()) {
+                match client_behind(&mut stream, from).await {
+                    Ok(client) => from = client,
+                    Err(fault) => {
+                        tracing::warn!(proxy = %from, "a data connection was refused: {fault}");
+                        none = NoData::Stranger(from.ip());
+                        continue;
+                    }
+                }
+            }
             if from.ip().to_canonical() == peer {
                 prepare(&stream)?;
                 return Ok(stream);
@@ -93,4 +93,27 @@ impl Passive {
             deadline = deadline.min(Instant::now() + AFTER_STRANGER);
         }
     }
+}
+
+/// A listener on the address that the client has reached us at.
+async fn bind(local: SocketAddr, ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
+    let mut address = SocketAddr::new(local.ip().to_canonical(), 0);
+    if let (SocketAddr::V6(address), SocketAddr::V6(local)) = (&mut address, local) {
+        address.set_scope_id(local.scope_id());
+    }
+    let Some(ports) = ports else {
+        return TcpListener::bind(address).await;
+    };
+    let count = u32::from(ports.end().saturating_sub(*ports.start())) + 1;
+    let first = u32::from(NEXT_PORT.fetch_add(1, Ordering::Relaxed));
+    let mut failure = io::Error::from(io::ErrorKind::AddrInUse);
+    for step in 0..count {
+        // The sum is below the end of the range, which is a u16.
+        address.set_port(ports.start() + ((first + step) % count) as u16);
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }

@@ -21,8 +21,9 @@ use super::listing::{Facts, Form};
 use super::passive::Passive;
 use super::reply::Reply;
 use super::wire::Wire;
+use crate::endpoint::accept::is_set;
 use crate::endpoint::blocking;
-use crate::endpoint::limits::{Place, is_set};
+use crate::endpoint::limits::Place;
 use crate::endpoint::login::Login;
 use crate::tree::{Tree, TreeError, TreePath};
 

@@ -3,4 +3,5 @@
 mod client;
 mod faults;
 mod protocol;
+mod proxied;
 mod secure;

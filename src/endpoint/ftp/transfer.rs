@@ -38,10 +38,15 @@ impl Session {
         let IpAddr::V4(local) = self.local.ip().to_canonical() else {
             return Reply::new(425, "PASV knows no IPv6 addresses; use EPSV");
         };
-        // Who is on this machine cannot reach the outside address in every case.
-        let told = match self.context.settings.passive_address {
-            Some(IpAddr::V4(outside)) if !self.peer.is_loopback() => outside,
-            _ => local,
+        let told = match &self.context.settings.passive_address {
+            None => local,
+            Some(public) => match public.told(self.peer, local).await {
+                Ok(told) => told,
+                Err(error) => {
+                    tracing::error!("the public address for FTP's data connections cannot be found: {error}");
+                    return Reply::new(425, "the server does not know its own address now; use EPSV, or try again");
+                }
+            },
         };
         match self.listen().await {
             Ok(port) => {
@@ -75,8 +80,9 @@ impl Session {
     async fn listen(&mut self) -> Result<u16, Reply> {
         // The port that was waited on before is free again, also for this one.
         self.passive = None;
+        let settings = &self.context.settings;
         let opened = async {
-            let passive = Passive::open(self.local, self.context.settings.passive_ports.as_ref()).await?;
+            let passive = Passive::open(self.local, settings.passive_ports.as_ref(), &settings.proxies).await?;
             Ok::<_, io::Error>((passive.address()?.port(), passive))
         };
         match opened.await {

@@ -6,11 +6,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::lock;
+use crate::networks::host_of;
 
 /// Addresses, accounts and pairs remembered at most, each.
 const ENTRIES_MAX: usize = 16_384;
@@ -69,7 +70,7 @@ impl Penalties {
 
     /// Whether an attempt is refused without being looked at.
     pub(super) fn banned(&self, name: &[u8], peer: IpAddr) -> bool {
-        let peer = place(peer);
+        let peer = host_of(peer);
         let tables = lock(&self.tables);
         if tables.known.contains_key(&(name.to_vec(), peer)) {
             return false;
@@ -82,7 +83,7 @@ impl Penalties {
     pub(super) fn failed(&self, name: &[u8], peer: IpAddr) -> Duration {
         let window = self.settings.window;
         let mut tables = lock(&self.tables);
-        let by_address = add(&mut tables.addresses, place(peer), window);
+        let by_address = add(&mut tables.addresses, host_of(peer), window);
         add(&mut tables.accounts, name.to_vec(), window);
         let doubled = self.settings.delay.saturating_mul(1 << (by_address - 1).min(16));
         doubled.min(self.settings.delay_max)
@@ -92,7 +93,7 @@ impl Penalties {
     pub(super) fn succeeded(&self, name: &[u8], peer: IpAddr) {
         let mut tables = lock(&self.tables);
         make_room(&mut tables.known, |at| *at);
-        tables.known.insert((name.to_vec(), place(peer)), Instant::now());
+        tables.known.insert((name.to_vec(), host_of(peer)), Instant::now());
     }
 
     fn count(&self, failures: Option<&Failures>) -> u32 {
@@ -120,14 +121,6 @@ fn make_room<K: Hash + Eq + Clone, V>(table: &mut HashMap<K, V>, at: impl Fn(&V)
     let (_, middle, _) = times.select_nth_unstable(ENTRIES_MAX / 2);
     let middle = *middle;
     table.retain(|_, value| at(value) > middle);
-}
-
-/// What counts as one address: an IPv4 address, or the /64 that an IPv6 host usually has to itself.
-fn place(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address => address,
-    }
 }
 
 #[cfg(test)]

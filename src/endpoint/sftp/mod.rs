@@ -34,10 +34,13 @@ use russh::keys::PrivateKey;
 use russh::{MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::catalogue::Catalogue;
-use crate::endpoint::limits::{Connections, Place, serve_connections};
+use crate::endpoint::accept::{Door, serve_connections};
+use crate::endpoint::limits::{Connections, Place};
 use crate::endpoint::login::Logins;
+use crate::networks::Networks;
 use crate::spool::Spool;
 
 use budget::Budget;
@@ -58,6 +61,8 @@ pub struct SftpSettings {
     pub stall: Duration,
     /// How long running transfers get when the server stops.
     pub drain: Duration,
+    /// Balancers, whose connections begin with a PROXY header.
+    pub proxies: Networks,
 }
 
 impl Default for SftpSettings {
@@ -69,6 +74,7 @@ impl Default for SftpSettings {
             idle: Duration::from_secs(600),
             stall: Duration::from_secs(120),
             drain: Duration::from_secs(30),
+            proxies: Networks::default(),
         }
     }
 }
@@ -92,16 +98,21 @@ pub struct SftpContext {
 /// What a connection over a cap reads; SSH lets a server say lines before it names its version.
 const FULL: &[u8] = b"reunite: too many connections are open; try again in a minute\r\n";
 
-/// Serves SFTP and scp on `listener` until `shutdown` turns true, then lets running transfers end within their time.
-pub async fn serve(listener: TcpListener, context: Arc<SftpContext>, shutdown: watch::Receiver<bool>) {
+/// Serves SFTP and scp on `listeners` until `shutdown` turns true, then lets running transfers end within their time.
+pub async fn serve(listeners: Vec<TcpListener>, context: Arc<SftpContext>, shutdown: watch::Receiver<bool>) {
     let budget = Budget::new(context.settings.buffer_bytes);
-    let (connections, drain) = (Arc::clone(&context.connections), context.settings.drain);
-    let stop = shutdown.clone();
-    let handler = |stream, peer: SocketAddr, place| {
-        let (context, budget) = (Arc::clone(&context), Arc::clone(&budget));
-        converse(stream, peer, place, context, budget, stop.clone())
-    };
-    serve_connections(listener, connections, FULL, shutdown, drain, handler).await;
+    let door = Door { full: FULL, proxies: context.settings.proxies.clone(), grace: context.settings.drain };
+    let mut serving = JoinSet::new();
+    for listener in listeners {
+        let (context, budget, stop) = (Arc::clone(&context), Arc::clone(&budget), shutdown.clone());
+        let connections = Arc::clone(&context.connections);
+        let handler = move |stream, peer: SocketAddr, place| {
+            let (context, budget) = (Arc::clone(&context), Arc::clone(&budget));
+            converse(stream, peer, place, context, budget, stop.clone())
+        };
+        serving.spawn(serve_connections(listener, connections, door.clone(), shutdown.clone(), handler));
+    }
+    serving.join_all().await;
 }
 
 /// One connection, from its first byte until the last of its sessions has put its files in order.
@@ -166,7 +177,7 @@ async fn talk(
     let mut session = russh::server::run_stream(config, stream, handler).await?;
     tokio::select! {
         ended = &mut session => return ended,
-        () = crate::endpoint::limits::is_set(&mut stop) => {}
+        () = crate::endpoint::accept::is_set(&mut stop) => {}
     }
     // The handler holds one sender itself; each running session holds another.
     while running.strong_count() > 1 {

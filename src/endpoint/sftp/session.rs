@@ -92,7 +92,7 @@ impl Session {
                 () = tokio::time::sleep(self.patience.idle), if self.finishing.is_empty() => {
                     return Outcome { status: 1, sentence: Some("nothing was asked for a long time; goodbye".into()) };
                 }
-                () = crate::endpoint::limits::is_set(stop), if !stopping => continue,
+                () = crate::endpoint::accept::is_set(stop), if !stopping => continue,
             }
             if self.finishing.is_empty()
                 && let Some(end) = self.intake.ended()

@@ -4,6 +4,8 @@ use super::client::{Server, free_ports, path};
 use crate::domain::{Digest, Micros};
 use crate::endpoint::ftp::Settings;
 use crate::endpoint::limits::Caps;
+use crate::endpoint::public_address::PublicAddress;
+use crate::networks::Networks;
 
 #[test]
 fn a_stranger_can_find_out_what_there_is() {
@@ -159,7 +161,7 @@ fn passive_ports_come_from_the_range_and_are_free_again() {
     let ports = free_ports(2);
     let settings = Settings {
         passive_ports: Some(ports.clone()),
-        passive_address: Some([203, 0, 113, 9].into()),
+        passive_address: Some(PublicAddress::new("203.0.113.9".parse().unwrap(), Networks::private())),
         ..Settings::default()
     };
     let server = Server::start_with(settings, Caps::default());
@@ -175,6 +177,18 @@ fn passive_ports_come_from_the_range_and_are_free_again() {
     three.expect(229, "EPSV 1");
     three.expect(200, "EPSV ALL");
     three.expect(503, "PASV");
+}
+
+#[test]
+fn clients_behind_the_nat_are_told_the_public_address() {
+    let public = PublicAddress::new("203.0.113.9".parse().unwrap(), Networks::default());
+    let server = Server::start_with(Settings { passive_address: Some(public), ..Settings::default() }, Caps::default());
+    assert!(server.sign_in().expect(227, "PASV").contains("(203,0,113,9,"));
+    let public = PublicAddress::new("no..name".parse().unwrap(), Networks::default());
+    let server = Server::start_with(Settings { passive_address: Some(public), ..Settings::default() }, Caps::default());
+    let mut client = server.sign_in();
+    assert!(client.expect(425, "PASV").contains("use EPSV"));
+    client.store("STOR a", b"EPSV needs no address");
 }
 
 #[test]

@@ -51,7 +51,7 @@ async fn server(settings: SftpSettings) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, shutdown) = watch::channel(false);
-    let served = tokio::spawn(serve(listener, context, shutdown));
+    let served = tokio::spawn(serve(vec![listener], context, shutdown));
     Server { shop, address, stop, served }
 }
 

@@ -1,0 +1,151 @@
+//! FTP and SFTP of a running server: their listeners, and what each stands on.
+//!
+//! Owns how settings become listeners and endpoints. What is spoken on them is the endpoints' business.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::{Error, House, make_private};
+use crate::config::{self, Config};
+use crate::endpoint::ftp::{self, FtpContext};
+use crate::endpoint::limits::{Caps, Connections};
+use crate::endpoint::login::{LoginSettings, Logins};
+use crate::endpoint::public_address::PublicAddress;
+use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
+use crate::endpoint::tls::Tls;
+
+/// Listeners that are open and not served yet.
+pub(super) struct WaysIn {
+    ftp: Vec<(Vec<TcpListener>, Arc<FtpContext>)>,
+    sftp: (Vec<TcpListener>, Arc<SftpContext>),
+}
+
+impl WaysIn {
+    /// Opens every listener of `config`.
+    ///
+    /// # Errors
+    /// When one cannot be opened, or keys and certificate are not to be had.
+    pub async fn open(config: &Config, house: &House) -> Result<Self, Error> {
+        let keys = config.data.join("keys");
+        make_private(&keys)?;
+        let start = |error: &dyn Display| Error::Start(error.to_string());
+        let logins =
+            Logins::new(Arc::clone(&house.catalogue), LoginSettings::default()).map_err(|error| start(&error))?;
+        let (logins, connections) = (Arc::new(logins), Connections::new(caps(config)));
+        let tls = match config.ftp.tls {
+            config::Tls::Off => None,
+            _ => Some(Arc::new(Tls::open(&keys, &["localhost".to_owned()]).map_err(|error| start(&error))?)),
+        };
+        let mut ftp = Vec::new();
+        for group in config.ftp.listeners() {
+            let context = FtpContext {
+                catalogue: Arc::clone(&house.catalogue),
+                spool: Arc::clone(&house.spool),
+                logins: Arc::clone(&logins),
+                connections: Arc::clone(&connections),
+                tls: tls.clone(),
+                settings: ftp_settings(config, &group),
+            };
+            ftp.push((bind_all("FTP", &group.listen).await?, Arc::new(context)));
+        }
+        let context = SftpContext {
+            catalogue: Arc::clone(&house.catalogue),
+            spool: Arc::clone(&house.spool),
+            logins,
+            connections,
+            host_keys: host_key::load_or_make(&keys).map_err(|error| start(&error))?,
+            settings: sftp_settings(config),
+        };
+        Ok(WaysIn { ftp, sftp: (bind_all("SFTP", &config.sftp.listen).await?, Arc::new(context)) })
+    }
+
+    /// Where FTP and SFTP listen, each as a list with commas.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn addresses(&self) -> Result<(String, String), Error> {
+        let list = |listeners: &mut dyn Iterator<Item = &TcpListener>| {
+            let addresses: Result<Vec<String>, _> =
+                listeners.map(|listener| listener.local_addr().map(|address| address.to_string())).collect();
+            addresses
+                .map(|addresses| addresses.join(","))
+                .map_err(|error| Error::Start(format!("the system does not tell where it listens: {error}")))
+        };
+        let ftp = list(&mut self.ftp.iter().flat_map(|(listeners, _)| listeners))?;
+        Ok((ftp, list(&mut self.sftp.0.iter())?))
+    }
+
+    /// Serves until `stopping` turns true and the last connection has ended.
+    pub async fn serve(self, stopping: watch::Receiver<bool>) {
+        let mut serving = JoinSet::new();
+        for (listeners, context) in self.ftp {
+            for listener in listeners {
+                serving.spawn(ftp::serve(listener, Arc::clone(&context), stopping.clone()));
+            }
+        }
+        let (listeners, context) = self.sftp;
+        serving.spawn(sftp::serve(listeners, context, stopping));
+        // A panic of an accept loop is a fault of ours that must not look like a server that runs.
+        serving.join_all().await;
+    }
+}
+
+/// Listens on `address` for `what`.
+///
+/// # Errors
+/// When the system refuses.
+pub(super) async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
+}
+
+async fn bind_all(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.push(bind(what, *address).await?);
+    }
+    Ok(listeners)
+}
+
+fn caps(config: &Config) -> Caps {
+    Caps {
+        total: config.limits.connections,
+        per_address: config.limits.connections_per_address,
+        per_customer: config.limits.connections_per_customer,
+        ..Caps::default()
+    }
+}
+
+/// The settings of the FTP listeners `group`.
+fn ftp_settings(config: &Config, group: &config::Ftp) -> ftp::Settings {
+    let (first, last) = (group.passive_port_first, group.passive_port_last);
+    let public = |outside: &_| PublicAddress::new(Clone::clone(outside), group.passive_near.clone());
+    ftp::Settings {
+        tls_required: config.ftp.tls == config::Tls::Required,
+        passive_ports: (first > 0).then_some(first..=last),
+        passive_address: group.passive_address.as_ref().map(public),
+        proxies: group.proxy_from.clone(),
+        login_max: Duration::from_secs(config.limits.login_seconds),
+        idle_max: Duration::from_secs(config.limits.idle_seconds),
+        stall_max: Duration::from_secs(config.limits.stall_seconds),
+        drain_max: Duration::from_secs(config.limits.drain_seconds),
+        ..ftp::Settings::default()
+    }
+}
+
+fn sftp_settings(config: &Config) -> SftpSettings {
+    SftpSettings {
+        buffer_bytes: config.sftp.buffer_bytes,
+        login: Duration::from_secs(config.limits.login_seconds),
+        idle: Duration::from_secs(config.limits.idle_seconds),
+        stall: Duration::from_secs(config.limits.stall_seconds),
+        drain: Duration::from_secs(config.limits.drain_seconds),
+        proxies: config.sftp.proxy_from.clone(),
+        ..SftpSettings::default()
+    }
+}
