@@ -4,6 +4,7 @@
 //! commented file that `reunite init` writes stands in `src/config/reunite.toml`, and a test holds it against the defaults.
 
 mod lists;
+mod variables;
 
 use std::env;
 use std::fs;
@@ -15,8 +16,8 @@ use serde::Deserialize;
 
 use crate::endpoint::public_address::Outside;
 use crate::networks::Networks;
-use lists::{networks, parsed, several, some_networks};
-use serde::de::{Deserializer, IntoDeserializer};
+use lists::{listed, networks, parsed, several, some_networks};
+use variables::overlay;
 
 use crate::matcher::verdict::Tier;
 
@@ -137,6 +138,22 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections of one customer.
     pub connections_per_customer: usize,
+    /// Only clients of these networks may connect; empty: all may.
+    #[serde(deserialize_with = "networks")]
+    pub allow: Networks,
+    /// Clients of these networks may not connect.
+    #[serde(deserialize_with = "networks")]
+    pub deny: Networks,
+    /// Failed sign-ins from one address that close it for a while.
+    pub failures_per_address: u32,
+    /// Failed sign-ins for one account that close it for a while, but where its owner was seen.
+    pub failures_per_account: u32,
+    /// How long that is, and how long a failure counts.
+    pub ban_seconds: u64,
+    /// Bytes that each customer may keep, each version counted. Nothing: no limit.
+    pub quota_bytes: Option<u64>,
+    /// Files that each customer may keep, each version counted. Nothing: no limit.
+    pub quota_files: Option<u64>,
     /// Seconds until a connection must have logged in.
     pub login_seconds: u64,
     /// Seconds a session may say nothing.
@@ -247,6 +264,13 @@ impl Default for Limits {
             connections: 1_000,
             connections_per_address: 100,
             connections_per_customer: 100,
+            allow: Networks::default(),
+            deny: Networks::default(),
+            failures_per_address: 20,
+            failures_per_account: 50,
+            ban_seconds: 600,
+            quota_bytes: None,
+            quota_files: None,
             login_seconds: 60,
             idle_seconds: 600,
             stall_seconds: 120,
@@ -370,6 +394,9 @@ impl Config {
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.connections` and `limits.connections_per_address` must be at least 1".into());
         }
+        if self.limits.failures_per_address == 0 || self.limits.failures_per_account == 0 {
+            return Err("`limits.failures_per_address` and `limits.failures_per_account` must be at least 1".into());
+        }
         if self.decode.memory_bytes < 256 << 20 {
             return Err("`decode.memory_bytes` must be at least 268435456 (256 MiB)".into());
         }
@@ -377,104 +404,5 @@ impl Config {
     }
 }
 
-/// Lays `REUNITE_SECTION_NAME=value` over the file's table. `REUNITE_DATA` is the data folder and no setting.
-fn overlay(table: &mut toml::Table, variables: impl Iterator<Item = (String, String)>) -> Result<(), String> {
-    for (variable, value) in variables {
-        let Some(rest) = variable.strip_prefix("REUNITE_").filter(|rest| *rest != "DATA" && *rest != "LOG") else {
-            continue;
-        };
-        let Some((section, name)) = rest.split_once('_') else {
-            return Err(format!("`{variable}` names no setting; write REUNITE_SECTION_NAME"));
-        };
-        let section = table.entry(section.to_lowercase()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        let Some(section) = section.as_table_mut() else {
-            return Err(format!("`{variable}` names no setting; write REUNITE_SECTION_NAME"));
-        };
-        section.insert(name.to_lowercase(), typed(value));
-    }
-    Ok(())
-}
-
-/// A variable's text as the kind of value it looks like.
-fn typed(text: String) -> toml::Value {
-    match (text.parse::<i64>(), text.parse::<bool>()) {
-        // A mode such as "644" looks like a number and is given in quotes, as in the file.
-        (Ok(number), _) => toml::Value::Integer(number),
-        (_, Ok(truth)) => toml::Value::Boolean(truth),
-        _ => toml::Value::String(text.trim_matches('"').to_owned()),
-    }
-}
-
-/// A list, or the same in one text with commas, as a variable of the environment holds it.
-fn listed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Listed {
-        List(Vec<String>),
-        Text(String),
-    }
-    let words = match Listed::deserialize(deserializer)? {
-        Listed::List(words) => words,
-        Listed::Text(text) => {
-            text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
-        }
-    };
-    words.into_iter().map(|word| T::deserialize(word.into_deserializer())).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_says_the_defaults() {
-        let template: Config = toml::from_str(TEMPLATE).unwrap();
-        assert_eq!(template, Config::default());
-        let bare: String = TEMPLATE.lines().map(|line| line.strip_prefix("# ").unwrap_or(line)).fold(
-            String::new(),
-            |mut text, line| {
-                // Lines that show a setting, commented out or not.
-                if line.starts_with('[') || line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' ')) {
-                    text.push_str(line);
-                    text.push('\n');
-                }
-                text
-            },
-        );
-        let mut shown: Config = toml::from_str(&bare).unwrap();
-        // Settings whose default is "nothing" are shown with an example.
-        shown.ftp.passive_address = None;
-        shown.ftp.also.clear();
-        shown.receive.min_free_bytes = None;
-        assert_eq!(shown, Config::default());
-    }
-
-    #[test]
-    fn variables_lie_over_the_file() {
-        let mut table: toml::Table = "[ftp]\ntls = \"off\"\n".parse().unwrap();
-        let variables = [("REUNITE_FTP_TLS", "required"), ("REUNITE_LIMITS_CONNECTIONS", "7"), ("PATH", "/bin")];
-        overlay(&mut table, variables.iter().map(|(name, value)| (name.to_string(), value.to_string()))).unwrap();
-        let config: Config = table.try_into().unwrap();
-        assert_eq!(config.ftp.tls, Tls::Required);
-        assert_eq!(config.limits.connections, 7);
-    }
-
-    #[test]
-    fn a_list_may_be_given_as_one_text() {
-        let tiers =
-            |text: &str| text.parse::<toml::Table>().unwrap().try_into::<Config>().map(|config| config.attach.tiers);
-        assert_eq!(tiers("[attach]\ntiers = [\"digest\", \"bytes\"]").unwrap(), [Tier::Digest, Tier::Bytes]);
-        assert_eq!(tiers("[attach]\ntiers = \"digest, recipe\"").unwrap(), [Tier::Digest, Tier::Recipe]);
-        assert_eq!(tiers("[attach]\ntiers = \"\"").unwrap(), []);
-        let error = tiers("[attach]\ntiers = \"pixels\"").unwrap_err().to_string();
-        assert!(error.contains("pixels") && error.contains("recipe"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_setting_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("reunite.toml"), "[ftp]\nlissten = \"127.0.0.1:21\"\n").unwrap();
-        let error = Config::load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("lissten"), "{error}");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@
 mod hashing;
 mod incoming;
 mod open;
+mod quota;
 mod recovery;
 #[cfg(test)]
 pub(crate) mod scratch;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use hashing::digest_of;
 pub use incoming::{Incoming, Start};
 pub use open::Open;
+pub use quota::Quota;
 pub use recovery::Recovered;
 pub use space::Space;
 
@@ -37,6 +39,7 @@ use crate::catalogue::Catalogue;
 use crate::domain::{CustomerId, Micros, UnknownWord, UploadId};
 use crate::store::Blobs;
 use crate::tree::{TreeError, TreePath, is_temporary};
+use quota::Usages;
 
 /// Bytes that are copied at a time.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -92,6 +95,8 @@ pub struct Settings {
     pub min_free: Option<u64>,
     /// The largest file accepted, in bytes.
     pub file_bytes_max: u64,
+    /// What each customer may keep for whom nothing else is said.
+    pub quota: Quota,
     /// How long a file with a client's temporary name waits for its rename, in seconds.
     pub held_seconds: i64,
     /// How long an unfinished transfer can be resumed, in seconds; then it counts as a truncated upload.
@@ -105,6 +110,7 @@ impl Default for Settings {
         Settings {
             min_free: None,
             file_bytes_max: 64 << 30,
+            quota: Quota::default(),
             held_seconds: 15 * 60,
             partial_seconds: 7 * 24 * 3600,
             node: "local".to_owned(),
@@ -123,6 +129,8 @@ pub struct Spool {
     /// Running transfers, by numbers that grow.
     running: Mutex<HashMap<u64, Arc<Open>>>,
     next_number: AtomicU64,
+    /// What customers have, for their quotas.
+    usages: Usages,
 }
 
 impl Spool {
@@ -147,6 +155,7 @@ impl Spool {
             settings,
             running: Mutex::new(HashMap::new()),
             next_number: AtomicU64::new(1),
+            usages: Usages::default(),
         };
         let recovered = spool.recover()?;
         Ok((Arc::new(spool), recovered))

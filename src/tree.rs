@@ -14,13 +14,13 @@ mod tests;
 use std::fs::File;
 use std::sync::Arc;
 
-pub use error::TreeError;
+pub use error::{OverQuota, TreeError};
 pub use names::is_temporary;
 pub use path::{BadPath, DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TreePath, shown};
 
 use crate::catalogue::{self, Catalogue, Tx};
 use crate::domain::{CustomerId, Digest, EntryId, Micros, UploadId};
-use crate::spool::Spool;
+use crate::spool::{Quota, Spool};
 
 /// One name in a customer's tree, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +205,14 @@ impl Tree {
             Some(upload) => self.spool.open_upload(upload),
             None => Err(TreeError::Unfinished(path.clone())),
         }
+    }
+
+    /// What may still be sent, by the customer's quota; nothing = as much as the disk takes.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn room(&self) -> Result<Quota, TreeError> {
+        self.spool.room(self.customer)
     }
 
     /// The SHA-256 of a file's current upload, as it was taken while the bytes came in.

@@ -12,6 +12,8 @@ pub struct LoginAccount {
     pub password_hash: Option<String>,
     /// Whether signing in has been switched off.
     pub disabled: bool,
+    /// Whether FTP needs TLS for it.
+    pub ftp_tls_required: bool,
 }
 
 impl Tx<'_> {
@@ -20,11 +22,13 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn login_account(&self, name: &str) -> Result<Option<LoginAccount>, Error> {
-        self.first("SELECT id, password_hash, disabled FROM customers WHERE name = ?1", [name], |row| {
+        let account = "SELECT id, password_hash, disabled, ftp_tls = 'required' FROM customers WHERE name = ?1";
+        self.first(account, [name], |row| {
             Ok(LoginAccount {
                 customer: CustomerId(row.get(0)?),
                 password_hash: row.get(1)?,
                 disabled: row.get::<i64>(2)? != 0,
+                ftp_tls_required: row.get::<Option<bool>>(3)? == Some(true),
             })
         })
     }

@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0002_proof.sql"),
     include_str!("../../schema/sqlite/0003_metadata.sql"),
     include_str!("../../schema/sqlite/0004_tiers.sql"),
+    include_str!("../../schema/sqlite/0005_customer_limits.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -10,6 +10,7 @@
 mod attachments;
 mod blobs;
 mod comparisons;
+mod customer_limits;
 mod customers;
 mod decisions;
 mod digests;
@@ -37,6 +38,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use attachments::{Attachment, Link};
 pub use blobs::{Blob, NewImage};
+pub use customer_limits::{CustomerLimits, Kept};
 pub use customers::{Belongings, Customer, CustomerKey};
 pub use decisions::{Act, Subject};
 pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};

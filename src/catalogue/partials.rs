@@ -91,6 +91,14 @@ impl Tx<'_> {
         self.first(&[COLUMNS, " WHERE id = ?1"].concat(), [id.0], partial)
     }
 
+    /// A customer's unfinished transfers.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn partials_of_customer(&self, customer: CustomerId) -> Result<Vec<Partial>, Error> {
+        self.rows(&[COLUMNS, " WHERE customer = ?1"].concat(), [customer.0], partial)
+    }
+
     /// The unfinished transfers in the spool of `node`, oldest first.
     ///
     /// # Errors

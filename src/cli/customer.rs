@@ -1,5 +1,7 @@
 //! `reunite customer`: the accounts that customers upload with.
 
+mod limit;
+
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -52,6 +54,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "SHA256:...", conflicts_with = "file")]
         remove: Option<String>,
     },
+    /// Show or change what the account may: quotas, and TLS for FTP
+    Limit(limit::Args),
     /// Stop the account from signing in; nothing of the customer's is lost
     Disable {
         /// The account
@@ -81,6 +85,7 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
         Command::Key { name, list: true, .. } => key_list(&catalogue, &name)?,
         Command::Key { name, remove: Some(fingerprint), .. } => key_remove(&catalogue, &name, fingerprint)?,
         Command::Key { name, file, .. } => key_add(&catalogue, &name, file.as_deref())?,
+        Command::Limit(args) => limit::run(&catalogue, &args)?,
         Command::Disable { name } => set_disabled(&catalogue, &name, true)?,
         Command::Enable { name } => set_disabled(&catalogue, &name, false)?,
         Command::Remove { name } => remove(&catalogue, name)?,

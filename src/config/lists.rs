@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error};
+use serde::de::{Deserializer, Error, IntoDeserializer};
 
 use crate::networks::Networks;
 
@@ -15,13 +15,23 @@ enum OneOrSeveral {
     Several(Vec<String>),
 }
 
-/// Each text, read as what it is to be.
-pub(super) fn several<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<Vec<T>, D::Error> {
+fn texts<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<String>, D::Error> {
     let texts = match OneOrSeveral::deserialize(source)? {
         OneOrSeveral::One(text) => text.split(',').map(str::to_owned).collect(),
         OneOrSeveral::Several(texts) => texts,
     };
-    let texts = texts.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+    let texts = texts.iter().map(|text| text.trim().to_owned());
+    Ok(texts.filter(|text| !text.is_empty()).collect())
+}
+
+/// Each text, as one of the words that a setting knows.
+pub(super) fn listed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(source: D) -> Result<Vec<T>, D::Error> {
+    texts(source)?.into_iter().map(|text| T::deserialize(text.into_deserializer())).collect()
+}
+
+/// Each text, read as what it is to be.
+pub(super) fn several<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<Vec<T>, D::Error> {
+    let texts = texts(source)?.into_iter();
     texts.map(|text| text.parse().map_err(|fault| D::Error::custom(format!("`{text}`: {fault}")))).collect()
 }
 

@@ -30,6 +30,9 @@ pub use penalty::PenaltySettings;
 /// Successes remembered at most; the oldest make room.
 const REMEMBERED_MAX: usize = 4096;
 
+/// No customer has this id.
+const NOBODY: CustomerId = CustomerId(-1);
+
 /// How signing in behaves.
 #[derive(Clone, Debug)]
 pub struct LoginSettings {
@@ -61,6 +64,8 @@ pub struct Login {
     pub customer: CustomerId,
     /// The account's name.
     pub name: String,
+    /// Whether this account is to be used over FTP inside TLS only.
+    pub ftp_tls_required: bool,
 }
 
 /// Why someone was not let in.
@@ -151,22 +156,22 @@ impl Logins {
         }
         let Ok(name) = str::from_utf8(name) else { return Err(Refused::Wrong) };
         let (catalogue, wanted) = (Arc::clone(&self.catalogue), name.to_owned());
-        let found = blocking(move || {
-            catalogue.read(|tx| match tx.login_account(&wanted)? {
-                Some(account) if !account.disabled => {
-                    let keys = tx.login_keys(account.customer)?;
-                    Ok::<_, catalogue::Error>(Some((account.customer, keys)))
-                }
-                _ => Ok(None),
+        let (account, lines) = blocking(move || {
+            catalogue.read(|tx| {
+                let account = tx.login_account(&wanted)?.filter(|account| !account.disabled);
+                // Keys are looked for even where there is no account, so that it takes as long.
+                let lines = tx.login_keys(account.as_ref().map_or(NOBODY, |account| account.customer))?;
+                Ok::<_, catalogue::Error>((account, lines))
             })
         })
         .await?;
-        let Some((customer, lines)) = found else { return Err(Refused::Wrong) };
-        if lines.iter().any(|line| is_same_key(line, key)) {
-            self.penalties.succeeded(name.as_bytes(), peer);
-            return Ok(Login { customer, name: name.to_owned() });
+        match account {
+            Some(account) if lines.iter().any(|line| is_same_key(line, key)) => {
+                self.penalties.succeeded(name.as_bytes(), peer);
+                Ok(login(account, name.to_owned()))
+            }
+            _ => Err(Refused::Wrong),
         }
-        Err(Refused::Wrong)
     }
 
     /// The login when name and password are right, else nothing; costs the same either way unless it is remembered.
@@ -189,7 +194,6 @@ impl Logins {
             }
             self.remember(mark);
         }
-        let login = |account: LoginAccount, name| Login { customer: account.customer, name };
         Ok(usable.zip(text).map(|(account, name)| login(account, name)))
     }
 
@@ -235,6 +239,10 @@ impl Logins {
         }
         remembered.insert(mark, Instant::now());
     }
+}
+
+fn login(account: LoginAccount, name: String) -> Login {
+    Login { customer: account.customer, name, ftp_tls_required: account.ftp_tls_required }
 }
 
 /// Counts one waiting sign-in for as long as it lives.
@@ -321,7 +329,7 @@ mod tests {
     async fn the_right_password_opens_and_is_remembered() {
         let (_dir, logins) = logins(Some("secret"), false);
         let login = logins.password(b"anna", b"secret", HERE).await.unwrap();
-        assert_eq!(login, Login { customer: CustomerId(7), name: "anna".into() });
+        assert_eq!(login, Login { customer: CustomerId(7), name: "anna".into(), ftp_tls_required: false });
         assert_eq!(lock(&logins.remembered).len(), 1);
         assert!(matches!(logins.password(b"anna", b"Secret", HERE).await, Err(Refused::Wrong)));
         logins.password(b"anna", b"secret", HERE).await.unwrap();

@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use super::{Error, House, make_private};
 use crate::config::{self, Config};
 use crate::endpoint::ftp::{self, FtpContext};
-use crate::endpoint::limits::{Caps, Connections};
-use crate::endpoint::login::{LoginSettings, Logins};
+use crate::endpoint::limits::{Access, Caps, Connections};
+use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings};
 use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
@@ -36,8 +36,9 @@ impl WaysIn {
         make_private(&keys)?;
         let start = |error: &dyn Display| Error::Start(error.to_string());
         let logins =
-            Logins::new(Arc::clone(&house.catalogue), LoginSettings::default()).map_err(|error| start(&error))?;
-        let (logins, connections) = (Arc::new(logins), Connections::new(caps(config)));
+            Logins::new(Arc::clone(&house.catalogue), login_settings(config)).map_err(|error| start(&error))?;
+        let access = Access { allow: config.limits.allow.clone(), deny: config.limits.deny.clone() };
+        let (logins, connections) = (Arc::new(logins), Connections::within(caps(config), access));
         let tls = match config.ftp.tls {
             config::Tls::Off => None,
             _ => Some(Arc::new(Tls::open(&keys, &["localhost".to_owned()]).map_err(|error| start(&error))?)),
@@ -119,6 +120,16 @@ fn caps(config: &Config) -> Caps {
         per_customer: config.limits.connections_per_customer,
         ..Caps::default()
     }
+}
+
+fn login_settings(config: &Config) -> LoginSettings {
+    let penalty = PenaltySettings {
+        address_max: config.limits.failures_per_address,
+        account_max: config.limits.failures_per_account,
+        window: Duration::from_secs(config.limits.ban_seconds),
+        ..PenaltySettings::default()
+    };
+    LoginSettings { penalty, ..LoginSettings::default() }
 }
 
 /// The settings of the FTP listeners `group`.

@@ -23,6 +23,10 @@ const ROW_FROM_BYTES: u64 = 1 << 20;
 /// The disk is asked for its free space each time this many bytes have come.
 const SPACE_CHECK_BYTES: u64 = 64 << 20;
 
+/// A transfer is held against its customer's quota at least each time this many bytes have come. Nearer to the end of the room,
+/// after a quarter of what is left, so that several at once do not go far beyond it together.
+const QUOTA_CHECK_BYTES: u64 = 8 << 20;
+
 /// After a resume, each block that comes lets the digest catch up by this many times its length, so that the end of the
 /// transfer need not wait for the whole prefix to be read.
 const CATCH_UP_FACTOR: u64 = 4;
@@ -48,7 +52,7 @@ pub struct Incoming {
     /// What others see of it.
     open: Arc<Open>,
     /// Taken back when everything else is done.
-    _registered: Registered,
+    registered: Registered,
     customer: CustomerId,
     endpoint: Endpoint,
     started_at: Micros,
@@ -65,7 +69,9 @@ pub struct Incoming {
     /// Whether the file's name in the folder is on the disk.
     name_is_durable: bool,
     space_check_at: u64,
-    /// Whether the disk was full: what is kept then stands in the way of everybody else.
+    /// How long the file may become before it is held against the quota again.
+    quota_until: u64,
+    /// Whether the disk or the quota was full: what is kept then stands in the way of everything else.
     no_space: bool,
     ended: bool,
 }
@@ -88,7 +94,7 @@ impl Incoming {
     /// As [`Incoming::write`].
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), TreeError> {
         let written = self.put(offset, bytes);
-        self.no_space |= matches!(written, Err(TreeError::NoSpace));
+        self.no_space |= matches!(written, Err(TreeError::NoSpace | TreeError::OverQuota(_)));
         written
     }
 
@@ -219,7 +225,10 @@ impl Incoming {
             partial: self.open.partial(),
             held_seconds: self.spool.settings.held_seconds,
         };
-        self.spool.catalogue.write(move |tx| received.commit(tx))
+        let reserved = self.spool.reserve(self.customer, self.endpoint, self.size)?;
+        let upload = self.spool.catalogue.write(move |tx| received.commit(tx))?;
+        reserved.became_upload();
+        Ok(upload)
     }
 
     /// The unit of work failed, or its answer was lost after the commit: the catalogue knows which.
@@ -298,9 +307,22 @@ impl Incoming {
         self.open.set_size(size);
     }
 
-    fn check_size(&self, size: u64) -> Result<(), TreeError> {
+    fn check_size(&mut self, size: u64) -> Result<(), TreeError> {
         let bytes_max = self.spool.settings.file_bytes_max;
-        if size > bytes_max { Err(TreeError::TooLarge { path: self.open.path(), bytes_max }) } else { Ok(()) }
+        if size > bytes_max {
+            return Err(TreeError::TooLarge { path: self.open.path(), bytes_max });
+        }
+        if size > self.quota_until { self.check_quota(size) } else { Ok(()) }
+    }
+
+    fn check_quota(&mut self, size: u64) -> Result<(), TreeError> {
+        let step = match self.spool.length_max(self.customer, self.endpoint, self.registered.number)? {
+            None => QUOTA_CHECK_BYTES,
+            Some((max, over)) if size > max => return Err(over.into()),
+            Some((max, _)) => ((max - size) / 4).min(QUOTA_CHECK_BYTES),
+        };
+        self.quota_until = size.saturating_add(step);
+        Ok(())
     }
 
     fn check_space(&mut self, end: u64) -> Result<(), TreeError> {

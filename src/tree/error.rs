@@ -60,6 +60,9 @@ pub enum TreeError {
     /// The server's disk is too full to take more.
     #[error("the server has no space for more files; it needs more space before the upload can be repeated")]
     NoSpace,
+    /// The customer's own room is used up.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
     /// The catalogue failed, so nothing was acknowledged.
     #[error(transparent)]
     Catalogue(#[from] catalogue::Error),
@@ -73,6 +76,19 @@ pub enum TreeError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// Which of a customer's quotas is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OverQuota {
+    /// That of bytes; how many there may be.
+    #[error(
+        "this account may keep {0} bytes, every version of a file counted, and this would be more; ask for more room"
+    )]
+    Bytes(u64),
+    /// That of files; how many there may be.
+    #[error("this account may keep {0} files, every version counted, and has them; ask for more room")]
+    Files(u64),
 }
 
 impl TreeError {

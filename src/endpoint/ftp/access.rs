@@ -36,6 +36,11 @@ impl Session {
         };
         let logins = Arc::clone(&self.context.logins);
         let (code, text, next) = match logins.password(&name, password, self.peer).await {
+            // Said to nobody but who knows the password: whether there is an account is no answer to anyone else.
+            Ok(login) if login.ftp_tls_required && !self.secured => {
+                let text = "this account wants TLS: choose FTP over TLS (explicit) and connect again";
+                (530, text.to_owned(), Next::Command)
+            }
             Ok(login) => match self.place.sign_in(login.customer) {
                 Ok(()) => {
                     tracing::info!(customer = login.name, peer = %self.peer, tls = self.secured, "signed in over FTP");

@@ -393,7 +393,7 @@ pub(super) fn absolute(path: &TreePath) -> Vec<u8> {
 pub(super) fn tree_reply(fault: &TreeError) -> Reply {
     let code = match fault {
         TreeError::NoSpace => 452,
-        TreeError::TooLarge { .. } => 552,
+        TreeError::TooLarge { .. } | TreeError::OverQuota(_) => 552,
         TreeError::BadName(_) => 553,
         TreeError::BeyondEnd { .. } => 554,
         TreeError::Catalogue(_) | TreeError::Io { .. } => {

@@ -1,6 +1,7 @@
 //! The engine against a client of raw sockets: each fault that other servers showed is a test here.
 
 mod client;
+mod customer_limits;
 mod faults;
 mod protocol;
 mod proxied;

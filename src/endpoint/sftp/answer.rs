@@ -250,7 +250,9 @@ impl Files {
     fn space(&self) -> Result<Statvfs, Failure> {
         const BLOCK_BYTES: u64 = 4096;
         let space = self.spool.space()?;
-        let free = space.available.saturating_sub(space.min_free) / BLOCK_BYTES;
+        let free = space.available.saturating_sub(space.min_free);
+        // A customer with a quota sees what is left of that.
+        let free = self.tree.room()?.bytes.map_or(free, |room| room.min(free)) / BLOCK_BYTES;
         Ok(Statvfs {
             block_size: BLOCK_BYTES,
             blocks: space.total / BLOCK_BYTES,

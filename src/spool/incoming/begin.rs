@@ -24,6 +24,7 @@ impl Incoming {
         if !spool.space()?.is_enough() {
             return Err(TreeError::NoSpace);
         }
+        spool.require_room(customer, endpoint)?;
         let partial = entry.as_ref().and_then(|entry| entry.partial.clone());
         let current = entry.as_ref().and_then(|entry| entry.upload);
         let here = partial.as_ref().map_or(entry.as_ref().map_or(0, |e| e.size), |(_, file)| spool.length_of(file));
@@ -71,7 +72,7 @@ impl Incoming {
         Ok(Incoming {
             spool: spool.clone(),
             open,
-            _registered: registered,
+            registered,
             customer,
             endpoint,
             started_at,
@@ -84,6 +85,7 @@ impl Incoming {
             resumed: false,
             name_is_durable: false,
             space_check_at: SPACE_CHECK_BYTES,
+            quota_until: 0,
             no_space: false,
             ended: false,
         })
@@ -105,7 +107,7 @@ impl Incoming {
         Ok(Incoming {
             spool: spool.clone(),
             open,
-            _registered: registered,
+            registered,
             customer,
             endpoint,
             started_at,
@@ -118,6 +120,7 @@ impl Incoming {
             resumed: true,
             name_is_durable: true,
             space_check_at: size + SPACE_CHECK_BYTES,
+            quota_until: size,
             no_space: false,
             ended: false,
         })

@@ -35,7 +35,7 @@ pub(super) struct Server {
     /// What a client that trusts the server's certificate uses; it remembers sessions.
     tls: Arc<ClientConfig>,
     spool: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -81,7 +81,13 @@ impl Server {
         let (stop, shutdown) = watch::channel(false);
         let served = runtime.spawn(serve(listener, Arc::new(context), shutdown));
         let tree = Tree::new(catalogue, spool, CustomerId(7));
-        Server { address, tree, runtime, stop, served, tls: Arc::new(trusting), spool: spool_folder, _folder: folder }
+        Server { address, tree, runtime, stop, served, tls: Arc::new(trusting), spool: spool_folder, folder }
+    }
+
+    /// Changes the catalogue as an operator's command would.
+    pub(super) fn sql(&self, statement: &str) {
+        let rows = rusqlite::Connection::open(self.folder.path().join("catalogue.sqlite")).unwrap();
+        rows.execute(statement, []).unwrap();
     }
 
     /// A connection that has read the greeting.

@@ -150,3 +150,23 @@ fn filezilla_resumes_at_the_length_and_others_append() {
         assert_eq!((shop.bytes("a"), shop.uploads()), (b"first second".to_vec(), 1), "flags {flags}");
     }
 }
+
+#[test]
+fn a_customer_over_their_quota_is_told_so() {
+    let shop = Shop::new();
+    super::rows(shop.folder.path()).execute("UPDATE customers SET quota_bytes = 10", []).unwrap();
+    let mut client = Client::new(&shop);
+    client.put("a", b"12345678");
+    let handle = client.open("b", NEW);
+    assert_ok(client.ask(&Request::Write { handle: &handle, offset: 0, data: b"12" }));
+    assert_status(
+        client.ask(&Request::Write { handle: &handle, offset: 2, data: b"3" }),
+        StatusCode::Failure,
+        "10 bytes",
+    );
+    assert_status(client.ask(&Request::Close { handle: &handle }), StatusCode::Failure, "may keep 10 bytes");
+    assert_eq!((shop.uploads(), client.size("b")), (1, None));
+    let Got::Extended(space) = client.ask(&Request::Extended(Extended::Statvfs { path: b"/" })) else { panic!() };
+    // f_bavail, the fifth number: less than a block is none.
+    assert_eq!(space[32..40], [0; 8]);
+}
