@@ -5,6 +5,7 @@
 //! connections. An account that does not exist costs the same time and gets the same answer as a wrong password. Failures are
 //! counted in `penalty`. Does not create or change accounts.
 
+mod authorities;
 mod penalty;
 
 use std::collections::HashMap;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
@@ -24,6 +25,7 @@ use super::blocking;
 use crate::catalogue::{self, Catalogue, LoginAccount};
 use crate::domain::CustomerId;
 
+pub use authorities::{Authorities, AuthoritiesError};
 use penalty::Penalties;
 pub use penalty::PenaltySettings;
 
@@ -44,6 +46,8 @@ pub struct LoginSettings {
     pub remember: Duration,
     /// What failures cost.
     pub penalty: PenaltySettings,
+    /// Whose certificates open accounts.
+    pub authorities: Authorities,
 }
 
 impl Default for LoginSettings {
@@ -53,6 +57,7 @@ impl Default for LoginSettings {
             waiting_max: 256,
             remember: Duration::from_secs(300),
             penalty: PenaltySettings::default(),
+            authorities: Authorities::default(),
         }
     }
 }
@@ -155,16 +160,7 @@ impl Logins {
             return Err(Refused::Banned);
         }
         let Ok(name) = str::from_utf8(name) else { return Err(Refused::Wrong) };
-        let (catalogue, wanted) = (Arc::clone(&self.catalogue), name.to_owned());
-        let (account, lines) = blocking(move || {
-            catalogue.read(|tx| {
-                let account = tx.login_account(&wanted)?.filter(|account| !account.disabled);
-                // Keys are looked for even where there is no account, so that it takes as long.
-                let lines = tx.login_keys(account.as_ref().map_or(NOBODY, |account| account.customer))?;
-                Ok::<_, catalogue::Error>((account, lines))
-            })
-        })
-        .await?;
+        let (account, lines) = self.account(name).await?;
         match account {
             Some(account) if lines.iter().any(|line| is_same_key(line, key)) => {
                 self.penalties.succeeded(name.as_bytes(), peer);
@@ -172,6 +168,49 @@ impl Logins {
             }
             _ => Err(Refused::Wrong),
         }
+    }
+
+    /// Signs in with a certificate whose key the caller has proven possession of.
+    ///
+    /// # Errors
+    /// Says as little as possible, see [`Refused`].
+    pub async fn certificate(
+        self: &Arc<Self>,
+        name: &[u8],
+        certificate: &Certificate,
+        peer: IpAddr,
+    ) -> Result<Login, Refused> {
+        if self.penalties.banned(name, peer) {
+            return Err(Refused::Banned);
+        }
+        let Ok(name) = str::from_utf8(name) else { return Err(Refused::Wrong) };
+        let vouched = self.settings.authorities.vouch_for(certificate, name);
+        match self.account(name).await?.0 {
+            Some(account) if vouched => {
+                self.penalties.succeeded(name.as_bytes(), peer);
+                Ok(login(account, name.to_owned()))
+            }
+            _ => Err(Refused::Wrong),
+        }
+    }
+
+    /// Whether any certificate can open an account.
+    pub fn takes_certificates(&self) -> bool {
+        !self.settings.authorities.is_empty()
+    }
+
+    /// The account of that name that may sign in, and its public keys.
+    async fn account(self: &Arc<Self>, name: &str) -> Result<(Option<LoginAccount>, Vec<String>), Refused> {
+        let (catalogue, wanted) = (Arc::clone(&self.catalogue), name.to_owned());
+        let found = blocking(move || {
+            catalogue.read(|tx| {
+                let account = tx.login_account(&wanted)?.filter(|account| !account.disabled);
+                // Keys are looked for even where there is no account, so that it takes as long.
+                let lines = tx.login_keys(account.as_ref().map_or(NOBODY, |account| account.customer))?;
+                Ok::<_, catalogue::Error>((account, lines))
+            })
+        });
+        Ok(found.await?)
     }
 
     /// The login when name and password are right, else nothing; costs the same either way unless it is remembered.

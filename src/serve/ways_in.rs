@@ -15,7 +15,7 @@ use super::{Error, House, make_private};
 use crate::config::{self, Config};
 use crate::endpoint::ftp::{self, FtpContext};
 use crate::endpoint::limits::{Access, Caps, Connections};
-use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings};
+use crate::endpoint::login::{Authorities, LoginSettings, Logins, PenaltySettings};
 use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
@@ -35,8 +35,9 @@ impl WaysIn {
         let keys = config.data.join("keys");
         make_private(&keys)?;
         let start = |error: &dyn Display| Error::Start(error.to_string());
-        let logins =
-            Logins::new(Arc::clone(&house.catalogue), login_settings(config)).map_err(|error| start(&error))?;
+        let authorities = Authorities::load(&keys.join("user_ca.pub")).map_err(|error| start(&error))?;
+        let settings = LoginSettings { authorities, ..login_settings(config) };
+        let logins = Logins::new(Arc::clone(&house.catalogue), settings).map_err(|error| start(&error))?;
         let access = Access { allow: config.limits.allow.clone(), deny: config.limits.deny.clone() };
         let (logins, connections) = (Arc::new(logins), Connections::within(caps(config), access));
         let tls = match config.ftp.tls {
@@ -61,6 +62,7 @@ impl WaysIn {
             logins,
             connections,
             host_keys: host_key::load_or_make(&keys).map_err(|error| start(&error))?,
+            host_certificates: host_key::load_certificates(&keys).map_err(|error| start(&error))?,
             settings: sftp_settings(config),
         };
         Ok(WaysIn { ftp, sftp: (bind_all("SFTP", &config.sftp.listen).await?, Arc::new(context)) })

@@ -10,4 +10,5 @@ mod support;
 mod durability;
 mod folder;
 mod ftp;
+mod limits;
 mod sftp;

@@ -174,6 +174,46 @@ fn a_public_key_opens() {
 }
 
 #[test]
+fn certificates_open_accounts_and_vouch_for_the_server() {
+    let scene = Scene::new();
+    let at = |name: &str| scene.shop.scratch().join(name);
+    for name in ["ca", "key"] {
+        succeed(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(name)));
+    }
+    let sign = |arguments: &[&str], public: &Path| {
+        succeed(Command::new("ssh-keygen").args(["-q", "-s"]).arg(at("ca")).args(arguments).arg(public));
+    };
+    sign(&["-I", "anna's", "-n", "anna", "-V", "-1m:+1h"], &at("key.pub"));
+    let keys = scene.shop.data().join("keys");
+    std::fs::copy(at("ca.pub"), keys.join("user_ca.pub")).unwrap();
+    let host = keys.join("host_ed25519.pub");
+    std::fs::write(&host, succeed(Command::new("ssh-keygen").arg("-yf").arg(keys.join("host_ed25519"))).stdout)
+        .unwrap();
+    sign(&["-I", "the server's", "-h", "-n", "127.0.0.1", "-V", "-1m:+1h"], &host);
+    // Both are read at the start.
+    let Scene { shop, server, askpass } = scene;
+    drop(server);
+    let server = shop.serve();
+    let scene = Scene { shop, server, askpass };
+    let authority = std::fs::read_to_string(scene.shop.scratch().join("ca.pub")).unwrap();
+    let known = scene.shop.scratch().join("known_hosts");
+    std::fs::write(&known, format!("@cert-authority [127.0.0.1]:{} {authority}", scene.port())).unwrap();
+    let ls = |account: &str| {
+        let mut command = Command::new("sftp");
+        command.args(["-q", "-F/dev/null", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes", "-b", "/dev/null"]);
+        command.arg(format!("-oUserKnownHostsFile={}", known.display())).arg("-i");
+        command.arg(scene.shop.scratch().join("key")).args(["-P", scene.port(), account]);
+        let output = run(command.env_remove("SSH_ASKPASS").stdin(Stdio::null()));
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (opened, said) = ls("anna@127.0.0.1");
+    assert!(opened, "{said}");
+    scene.shop.customer("berta", "another secret");
+    let (opened, said) = ls("berta@127.0.0.1");
+    assert!(!opened, "{said}");
+}
+
+#[test]
 fn lftp_mirrors_hostile_names() {
     let scene = Scene::new();
     let sent = hostile(&scene.dump(), &[]);

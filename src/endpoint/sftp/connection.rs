@@ -1,6 +1,6 @@
 //! One SSH connection: who signs in, and what its channels may ask for.
 //!
-//! Offers password, public key and keyboard-interactive (which asks for the password). A session channel may ask for the
+//! Offers password, public key, certificate and keyboard-interactive (which asks for the password). A session channel may ask for the
 //! subsystem `sftp`, run `scp`, or run `md5sum` and its like; everything else gets a sentence and exit status 1. Knows
 //! nothing of files.
 
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure};
 use tokio::sync::{mpsc, watch};
@@ -143,6 +143,11 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        // The key of a certificate is offered like any other, and only the signed request shows the certificate. So where
+        // certificates can open accounts, every key is let through to its signature, and judged then.
+        if self.context.logins.takes_certificates() {
+            return Ok(Auth::Accept);
+        }
         Ok(match self.knows(user, offer.public_key).await {
             Ok(_) => Auth::Accept,
             Err(_) => Auth::reject(),
@@ -151,6 +156,11 @@ impl Handler for Connection {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let checked = self.knows(user, key.public_key).await;
+        Ok(self.admit(checked))
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, Self::Error> {
+        let checked = self.context.logins.certificate(user.as_bytes(), certificate, self.peer).await;
         Ok(self.admit(checked))
     }
 

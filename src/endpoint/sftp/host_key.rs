@@ -10,7 +10,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 
 /// Each kind of key: its file, its algorithm, whether it is made when absent.
 const KINDS: [(&str, Algorithm, bool); 3] = [
@@ -37,6 +37,14 @@ pub enum HostKeyError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The file is not a certificate.
+    #[error("`{path}` is not a usable host certificate: {source}; make it again with `ssh-keygen -s`, or remove it")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: russh::keys::ssh_key::Error,
     },
     /// The file is not a key of the kind that its name says, or it is encrypted.
     #[error("`{path}` is not a usable host key: {source}; restore it, or remove it to have a new one made")]
@@ -67,6 +75,27 @@ pub fn load_or_make(folder: &Path) -> Result<Vec<PrivateKey>, HostKeyError> {
         }
     }
     Ok(keys)
+}
+
+/// The host certificates in `folder`: what `ssh-keygen -s CA -h` made of the public keys, each beside its key and named
+/// like it with `-cert.pub` behind. With them clients that trust the authority ask nothing at the first connection.
+///
+/// # Errors
+/// When one cannot be read or is none.
+pub fn load_certificates(folder: &Path) -> Result<Vec<Certificate>, HostKeyError> {
+    let mut certificates = Vec::new();
+    for (name, _, _) in KINDS {
+        let path = folder.join(format!("{name}-cert.pub"));
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let certificate = Certificate::from_openssh(text.trim());
+                certificates.push(certificate.map_err(|source| HostKeyError::Certificate { path, source })?);
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(HostKeyError::Read { path, source }),
+        }
+    }
+    Ok(certificates)
 }
 
 /// The fingerprint that clients show for `key`, such as `SHA256:...`.

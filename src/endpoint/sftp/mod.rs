@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use russh::keys::PrivateKey;
+use russh::keys::{Certificate, PrivateKey};
 use russh::{MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -91,6 +91,8 @@ pub struct SftpContext {
     pub connections: Arc<Connections>,
     /// The server's own keys, see [`host_key::load_or_make`].
     pub host_keys: Vec<PrivateKey>,
+    /// What authorities say of these keys, see [`host_key::load_certificates`].
+    pub host_certificates: Vec<Certificate>,
     /// What may be set.
     pub settings: SftpSettings,
 }
@@ -203,6 +205,7 @@ fn ssh_config(context: &SftpContext, budget: &Arc<Budget>) -> russh::server::Con
         // Sign-ins are slowed down where failures are counted, for every way in alike.
         auth_rejection_time: Duration::ZERO,
         keys: context.host_keys.clone(),
+        certificates: context.host_certificates.clone(),
         window_size: share.window(),
         maximum_packet_size: 65_535,
         channel_buffer_size: share.queue_packets(),

@@ -46,6 +46,7 @@ async fn server(settings: SftpSettings) -> Server {
         logins: Arc::new(logins),
         connections: Connections::new(Caps::default()),
         host_keys: host_key::load_or_make(shop.folder.path()).unwrap(),
+        host_certificates: Vec::new(),
         settings,
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
