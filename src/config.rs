@@ -170,6 +170,8 @@ pub struct Limits {
 pub struct Receive {
     /// Bytes that must stay free on the disk; below, new transfers are refused. Nothing: the smaller of 5 % and 10 GiB.
     pub min_free_bytes: Option<u64>,
+    /// Whether customers find their report in a folder of their tree.
+    pub report: bool,
     /// Seconds that a file with a client's temporary name waits for its rename.
     pub held_seconds: u64,
     /// Seconds that a file in the inbox must be quiet before it counts.
@@ -281,7 +283,7 @@ impl Default for Limits {
 
 impl Default for Receive {
     fn default() -> Self {
-        Receive { min_free_bytes: None, held_seconds: 15 * 60, inbox_quiet_seconds: 5, partial_days: 7 }
+        Receive { min_free_bytes: None, report: true, held_seconds: 15 * 60, inbox_quiet_seconds: 5, partial_days: 7 }
     }
 }
 

@@ -137,6 +137,7 @@ impl House {
         let settings = spool::Settings {
             min_free: config.receive.min_free_bytes,
             held_seconds: config.receive.held_seconds as i64,
+            report: config.receive.report,
             quota: spool::Quota { bytes: config.limits.quota_bytes, files: config.limits.quota_files },
             partial_seconds: config.receive.partial_days as i64 * 24 * 3600,
             ..spool::Settings::default()

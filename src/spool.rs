@@ -97,6 +97,8 @@ pub struct Settings {
     pub file_bytes_max: u64,
     /// What each customer may keep for whom nothing else is said.
     pub quota: Quota,
+    /// Whether customers find their report in their tree.
+    pub report: bool,
     /// How long a file with a client's temporary name waits for its rename, in seconds.
     pub held_seconds: i64,
     /// How long an unfinished transfer can be resumed, in seconds; then it counts as a truncated upload.
@@ -111,6 +113,7 @@ impl Default for Settings {
             min_free: None,
             file_bytes_max: 64 << 30,
             quota: Quota::default(),
+            report: true,
             held_seconds: 15 * 60,
             partial_seconds: 7 * 24 * 3600,
             node: "local".to_owned(),
@@ -243,6 +246,12 @@ impl Spool {
             Some(file) => Ok((file, row.size)),
             None => Err(self.gone(upload)),
         }
+    }
+
+    /// A file on the spool's disk that has no name and is gone once it is closed.
+    pub(crate) fn unnamed_file(&self) -> Result<File, TreeError> {
+        let file = File::options().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(&self.folder);
+        file.map_err(|source| TreeError::io("make a file in", &self.folder, source))
     }
 
     /// The disk that the spool lies on.

@@ -8,6 +8,7 @@ mod error;
 mod names;
 mod path;
 pub(crate) mod place;
+pub(crate) mod report_folder;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +69,9 @@ impl Tree {
         let Some(name) = path.name() else {
             return Ok(self.root());
         };
+        if report_folder::is_in(path) {
+            return self.report_stat(path);
+        }
         match self.catalogue.read(|tx| place::find(tx, self.customer, path))? {
             Some(row) => Ok(self.shown(row)),
             None => self.spool.open_at(self.customer, path).map_or_else(
@@ -92,6 +96,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::NotFound`] before anything is answered, or the catalogue's failure.
     pub fn list(&self, path: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        if report_folder::is_in(path) {
+            return self.report_list(path);
+        }
         let rows = self.catalogue.read(|tx| -> Result<_, TreeError> {
             let directory = match place::find_directory(tx, self.customer, path)? {
                 place::Found::Directory(id) => id,
@@ -100,7 +107,14 @@ impl Tree {
             };
             Ok(tx.entries_in(self.customer, directory)?)
         })?;
-        Ok(rows.into_iter().map(|row| self.shown(row)).collect())
+        let mut entries: Vec<Entry> = rows.into_iter().map(|row| self.shown(row)).collect();
+        if path.is_root()
+            && let Some(report) = self.report_entry()?
+        {
+            let at = entries.partition_point(|entry| entry.name < report.name);
+            entries.insert(at, report);
+        }
+        Ok(entries)
     }
 
     /// Makes a directory, and those above it that are missing.
@@ -160,6 +174,8 @@ impl Tree {
         if from.is_root() || to.is_root() {
             return Err(TreeError::Root);
         }
+        report_folder::refuse(from)?;
+        report_folder::refuse(to)?;
         let (customer, held_until) = (self.customer, self.spool.held_until(to));
         let (source, target) = (from.clone(), to.clone());
         let renamed = self.catalogue.write(move |tx| place::rename(tx, customer, &source, &target, held_until));
@@ -200,6 +216,9 @@ impl Tree {
     /// # Errors
     /// [`TreeError::NotFound`], [`TreeError::IsDirectory`], [`TreeError::Unfinished`], or a failure of disk or catalogue.
     pub fn open_read(&self, path: &TreePath) -> Result<(File, u64), TreeError> {
+        if report_folder::is_in(path) {
+            return self.report_open(path);
+        }
         let row = self.catalogue.read(|tx| place::find_file(tx, self.customer, path))?;
         match row.upload {
             Some(upload) => self.spool.open_upload(upload),
@@ -220,6 +239,10 @@ impl Tree {
     /// # Errors
     /// As [`Tree::open_read`].
     pub fn sha256(&self, path: &TreePath) -> Result<Digest, TreeError> {
+        if report_folder::is_in(path) {
+            self.report_stat(path)?;
+            return Ok(Digest::of(&self.report(path)?));
+        }
         self.catalogue.read(|tx| {
             let row = place::find_file(tx, self.customer, path)?;
             let Some(upload) = row.upload else { return Err(TreeError::Unfinished(path.clone())) };
@@ -233,6 +256,7 @@ impl Tree {
         path: &TreePath,
         work: impl FnOnce(&Tx<'_>, CustomerId, TreePath) -> Result<(), TreeError> + Send + 'static,
     ) -> Result<(), TreeError> {
+        report_folder::refuse(path)?;
         let (customer, path) = (self.customer, path.clone());
         self.catalogue.write(move |tx| work(tx, customer, path))
     }

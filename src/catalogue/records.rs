@@ -78,6 +78,14 @@ pub(super) fn etag(stored: Option<String>) -> Option<ETag> {
 }
 
 impl Tx<'_> {
+    /// Whether the customer has any record.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn has_records(&self, customer: CustomerId) -> Result<bool, Error> {
+        Ok(self.first("SELECT 1 FROM records WHERE customer = ?1 LIMIT 1", [customer.0], |_| Ok(()))?.is_some())
+    }
+
     /// The next number of the sequence that every change takes which matching must see.
     ///
     /// # Errors

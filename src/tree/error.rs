@@ -30,6 +30,9 @@ pub enum TreeError {
     /// The root can be neither renamed nor removed nor written.
     #[error("that is not possible with the root directory")]
     Root,
+    /// The report is written by us alone.
+    #[error("`{0}` is or would be part of the report, which can only be read")]
+    ReadOnly(TreePath),
     /// Another transfer continues the same unfinished file.
     #[error("`{0}` is being received by another transfer; try again when that one has ended")]
     Busy(TreePath),

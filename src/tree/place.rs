@@ -55,6 +55,7 @@ pub(crate) fn find_file(tx: &Tx<'_>, customer: CustomerId, path: &TreePath) -> R
 
 /// Whether a file could come to `path`: its row if there is one already.
 pub(crate) fn can_receive(tx: &Tx<'_>, customer: CustomerId, path: &TreePath) -> Result<Option<Entry>, TreeError> {
+    super::report_folder::refuse(path)?;
     let Some((name, parents)) = path.parts().split_last() else {
         return Err(TreeError::Root);
     };

@@ -11,4 +11,5 @@ mod durability;
 mod folder;
 mod ftp;
 mod limits;
+mod report;
 mod sftp;

@@ -37,7 +37,7 @@ impl From<TreeError> for Failure {
     fn from(fault: TreeError) -> Self {
         let code = match fault {
             TreeError::NotFound(_) => StatusCode::NoSuchFile,
-            TreeError::Root => StatusCode::PermissionDenied,
+            TreeError::Root | TreeError::ReadOnly(_) => StatusCode::PermissionDenied,
             _ => StatusCode::Failure,
         };
         if matches!(fault, TreeError::Catalogue(_) | TreeError::Io { .. }) {
