@@ -174,6 +174,17 @@ fn a_public_key_opens() {
 }
 
 #[test]
+fn each_kind_of_host_key_is_there() {
+    let scene = Scene::new();
+    for kind in ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"] {
+        let mut command = scene.openssh("sftp");
+        command.arg(format!("-oHostKeyAlgorithms={kind}")).arg("anna@127.0.0.1").stdin(Stdio::null());
+        let output = run(&mut command);
+        assert!(output.status.success(), "{kind}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn certificates_open_accounts_and_vouch_for_the_server() {
     let scene = Scene::new();
     let at = |name: &str| scene.shop.scratch().join(name);

@@ -1,8 +1,8 @@
 //! The server's own SSH keys: made at the first start, read at every later one.
 //!
 //! Keys lie in the folder `keys/` of the data folder, readable by the owner alone, in OpenSSH's format, so that
-//! `ssh-keygen` can show them and a shop that moves its old server here can bring its keys along. Ed25519 and ECDSA are
-//! made when absent; an RSA key, which only very old clients need, is used when the operator puts one there.
+//! `ssh-keygen` can show them and a shop that moves its old server here can bring its keys along. Ed25519, ECDSA and RSA,
+//! which old clients need, are made when absent.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,14 +10,18 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::private::RsaKeypair;
 use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 
-/// Each kind of key: its file, its algorithm, whether it is made when absent.
-const KINDS: [(&str, Algorithm, bool); 3] = [
-    ("host_ed25519", Algorithm::Ed25519, true),
-    ("host_ecdsa", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }, true),
-    ("host_rsa", Algorithm::Rsa { hash: None }, false),
+/// Each kind of key: its file and its algorithm.
+const KINDS: [(&str, Algorithm); 3] = [
+    ("host_ed25519", Algorithm::Ed25519),
+    ("host_ecdsa", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }),
+    ("host_rsa", Algorithm::Rsa { hash: None }),
 ];
+
+/// The length of an RSA key; what OpenSSH makes.
+const RSA_BITS: usize = 3072;
 
 /// Why the host keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,20 +60,18 @@ pub enum HostKeyError {
     },
 }
 
-/// The host keys in `folder`, strongest first. Those that are always needed are made if they are absent.
+/// The host keys in `folder`, strongest first. Those that are absent are made; RSA takes a second or so.
 ///
 /// # Errors
 /// When a key cannot be read, made or written, or is not a key of its kind.
 pub fn load_or_make(folder: &Path) -> Result<Vec<PrivateKey>, HostKeyError> {
     let mut keys = Vec::new();
-    for (name, algorithm, made) in KINDS {
+    for (name, algorithm) in KINDS {
         let path = folder.join(name);
         match std::fs::read(&path) {
             Ok(text) => keys.push(parse(&path, &text, &algorithm)?),
             Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-                if made {
-                    keys.push(make(folder, &path, algorithm)?);
-                }
+                keys.push(make(folder, &path, algorithm)?);
             }
             Err(source) => return Err(HostKeyError::Read { path, source }),
         }
@@ -84,7 +86,7 @@ pub fn load_or_make(folder: &Path) -> Result<Vec<PrivateKey>, HostKeyError> {
 /// When one cannot be read or is none.
 pub fn load_certificates(folder: &Path) -> Result<Vec<Certificate>, HostKeyError> {
     let mut certificates = Vec::new();
-    for (name, _, _) in KINDS {
+    for (name, _) in KINDS {
         let path = folder.join(format!("{name}-cert.pub"));
         match std::fs::read_to_string(&path) {
             Ok(text) => {
@@ -120,7 +122,12 @@ fn parse(path: &Path, text: &[u8], algorithm: &Algorithm) -> Result<PrivateKey, 
 
 fn make(folder: &Path, path: &Path, algorithm: Algorithm) -> Result<PrivateKey, HostKeyError> {
     let format = |source| HostKeyError::Format { path: path.to_owned(), source };
-    let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), algorithm).map_err(format)?;
+    let random = &mut russh::keys::key::safe_rng();
+    let made = match algorithm {
+        Algorithm::Rsa { .. } => RsaKeypair::random(random, RSA_BITS).map(PrivateKey::from),
+        _ => PrivateKey::random(random, algorithm),
+    };
+    let mut key = made.map_err(format)?;
     key.set_comment("reunite");
     let text = key.to_openssh(LineEnding::LF).map_err(format)?;
     write_whole(folder, path, text.as_bytes())
@@ -151,8 +158,8 @@ mod tests {
         let read = load_or_make(folder.path()).unwrap();
         let fingerprints = |keys: &[PrivateKey]| keys.iter().map(fingerprint).collect::<Vec<_>>();
         assert_eq!(fingerprints(&made), fingerprints(&read));
-        assert_eq!(made.len(), 2);
-        for name in ["host_ed25519", "host_ecdsa"] {
+        assert_eq!(made.len(), 3);
+        for name in ["host_ed25519", "host_ecdsa", "host_rsa"] {
             let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
