@@ -2,7 +2,7 @@
 
 use crate::catalogue::PartitionRecipes;
 use crate::domain::Digest;
-use crate::recipe::{Learned, Partition, explain_most};
+use crate::recipe::{Learned, Mark, Partition, explain_most};
 
 /// What is known of how a thumbnail was made.
 #[derive(Debug)]
@@ -11,6 +11,8 @@ pub struct Known {
     pub stamp: u64,
     /// Recipes that may have made it.
     pub learned: Vec<Learned>,
+    /// The marks that were burned into it: none where one of its partition's recipes has no mark.
+    pub marks: Vec<Mark>,
 }
 
 impl Known {
@@ -21,7 +23,8 @@ impl Known {
         let text = serde_json::to_vec(&learned).unwrap_or_default();
         let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
         let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };
-        Known { stamp, learned }
+        let marks = partition.map_or_else(Vec::new, |partition| marks_of(partition, recipes));
+        Known { stamp, learned, marks }
     }
 }
 
@@ -35,6 +38,18 @@ fn learned_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Learne
         learned.extend(sized.filter(|one| !learned.iter().any(|known| known.recipe == one.recipe)).collect::<Vec<_>>());
     }
     learned
+}
+
+/// The marks that every thumbnail of this partition has one of.
+fn marks_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Mark> {
+    let marks: Option<Vec<Mark>> = own_recipes(partition, recipes).flatten().map(|one| one.recipe.mark).collect();
+    let mut distinct = Vec::new();
+    for mark in marks.into_iter().flatten() {
+        if !distinct.contains(&mark) {
+            distinct.push(mark);
+        }
+    }
+    distinct
 }
 
 /// Whether what partitions taught says nearly all about thumbnails of this one.
@@ -51,16 +66,34 @@ fn own_recipes<'a>(partition: &Partition, recipes: &'a [PartitionRecipes]) -> im
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Coding, Frame, Recipe, Scaler, Sharpen};
+    use crate::recipe::{Anchor, Coding, Frame, Recipe, Scaler, Sharpen, Span};
 
     fn learned(side_px: u32, scaler: Scaler, explained: u32) -> Learned {
         let frame = Frame::Fit;
-        let recipe = Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None };
+        let recipe =
+            Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None, mark: None };
         Learned { recipe, pairs: 20, explained, loss: 0.0, d_max: 0.1, hz_max: 0.3 }
     }
 
     fn known(partition: Option<Partition>, learned: Vec<Learned>) -> PartitionRecipes {
         PartitionRecipes { partition, pairs: Digest([0; 32]), learned, refusal: None }
+    }
+
+    #[test]
+    fn a_mark_is_left_out_of_what_is_seen_only_where_every_thumbnail_has_it() {
+        let partition = |long_side_px| Partition { coding: Coding::Lossless, long_side_px };
+        let span = Span { anchor: Anchor::End, from: -40, to: -4 };
+        let mark = Mark { across: span, down: span };
+        let plain = learned(200, Scaler::Vips { export: false }, 9);
+        let marked = Learned { recipe: Recipe { mark: Some(mark), ..plain.recipe }, ..plain };
+        let marks = |of: u32, learned: Vec<Learned>| {
+            Known::of(Some(&partition(of)), &[known(Some(partition(200)), learned)]).marks
+        };
+        assert_eq!(marks(200, vec![marked, marked]), [mark]);
+        assert_eq!(marks(180, vec![marked]), [mark], "a picture smaller than the side keeps its size");
+        assert_eq!(marks(200, vec![marked, plain]), []);
+        assert_eq!(marks(300, vec![marked]), []);
+        assert_eq!(marks(200, vec![]), []);
     }
 
     #[test]
