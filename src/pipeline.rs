@@ -32,7 +32,7 @@ use crate::matcher::facts::{Beside, CandidateFacts, Measured, Storage};
 use crate::matcher::verdict::{Tier, resembles};
 use crate::matcher::verify::Residual;
 use crate::reattach;
-use crate::recipe::Mark;
+use crate::recipe::{Fit, Mark};
 use crate::store::{self, Blobs, Originals};
 
 use book::{Book, Books};
@@ -383,8 +383,10 @@ fn reproduce(
         }
         Ok(fits) => {
             for (digest, fit) in digests.iter().zip(fits) {
+                // What does not hold any more proves nothing, and may still stand in the way.
+                let holds = book.recipes(*digest).is_some_and(|known| !known.is_withheld);
                 if let Some(pair) = measured.get_mut(digest) {
-                    pair.fit = fit;
+                    pair.fit = fit.map(|fit| Fit { within: fit.within && holds, near: fit.near && holds, ..fit });
                 }
             }
         }

@@ -16,7 +16,7 @@ use crate::catalogue::{self, CertainPair, MeasuredPair, PartitionRecipes};
 use crate::decode::Unreadable;
 use crate::domain::{CustomerId, Digest, RecordId};
 use crate::matcher::verify::Residual;
-use crate::recipe::{Excess, Learned, Map, PAIRS_MIN, Partition, Recipe, Refusal, learn, learn_engines};
+use crate::recipe::{Excess, Learned, Map, PAIRS_MIN, Partition, Recipe, Refusal, last, learn, learn_engines};
 
 use super::known::is_told;
 use super::{Error, Pipeline};
@@ -24,8 +24,15 @@ use super::{Error, Pipeline};
 /// Pairs that one partition is learned from at most; more teach little and cost a decoded original each.
 const PAIRS_MAX: usize = 24;
 
+/// Of those, so many are the last by the shop's numbering, where there are more: what the shop changed is learned with what
+/// it did before.
+const LAST_MAX: usize = PAIRS_MAX / 2;
+
 /// Pairs of all partitions that engines are learned from at most: what one shop used at all is more than what made one size.
 const POOL_MAX: usize = 72;
+
+/// Why recipes prove nothing any more.
+const DRIFTED: &str = "too few of the last certain pairs are explained, so it proves nothing any more";
 
 /// What is said of a pair that nothing but its pixels speaks for.
 const LIKELY: &str = "likely";
@@ -66,7 +73,7 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
     let resembling = resembling(&measured, &partitions);
     let pairs = completed(certain, likely(&measured, &partitions));
     for (partition, pairs) in completed(pairs.clone(), resembling) {
-        let (partition, pairs) = (&partition, chosen(pairs, PAIRS_MAX));
+        let (partition, pairs) = (&partition, with_the_last(pairs));
         learn_from(pipeline, Some(partition), &pairs, &partitions, &known)?;
     }
     // What the partitions' own pairs leave in the dark, the engines that the shop uses at all may explain.
@@ -74,8 +81,28 @@ pub fn learn_due(pipeline: &Pipeline) -> Result<bool, Error> {
     let untold = pairs.into_iter().filter(|(partition, _)| !is_told(partition, &known) && partition.coding.is_exact());
     let pairs = chosen(untold.flat_map(|(_, pairs)| pairs).collect(), POOL_MAX);
     learn_from(pipeline, None, &pairs, &partitions, &known)?;
+    watch(pipeline)?;
     pipeline.catalogue.write(move |tx| tx.learning_done(mark))?;
     Ok(true)
+}
+
+/// Takes from recipes that explain too few of the last certain pairs what they may prove, and gives it back to those that do
+/// again.
+fn watch(pipeline: &Pipeline) -> Result<(), Error> {
+    let (recipes, watches) =
+        pipeline.catalogue.read(|tx| -> Result<_, catalogue::Error> { Ok((tx.recipes()?, tx.watches()?)) })?;
+    for known in recipes.into_iter().filter(|known| !known.learned.is_empty()) {
+        let is_withheld = known.is_withheld();
+        let Some(partition) = known.partition else { continue };
+        let watch = watches.get(&partition).copied().unwrap_or_default();
+        if watch.has_drifted() == is_withheld {
+            continue;
+        }
+        tracing::warn!(?partition, ?watch, "whether recipes hold has changed");
+        let reason = watch.has_drifted().then_some(DRIFTED);
+        pipeline.catalogue.write(move |tx| tx.recipes_withheld(&partition, reason))?;
+    }
+    Ok(())
 }
 
 /// Learns from these pairs of a partition, or of any, unless that was done or they are too few to begin with.
@@ -142,7 +169,8 @@ fn standing_out(
         let best = pairs[0];
         if let Some(partition) = partitions.get(&best.thumbnail).filter(|_| fits(&best.residual) && alone) {
             let MeasuredPair { customer, original, thumbnail, .. } = *best;
-            let pair = CertainPair { customer, original, thumbnail, method: method.to_owned() };
+            let (record, method) = (best.name.clone(), method.to_owned());
+            let pair = CertainPair { customer, original, thumbnail, record, method };
             found.entry(partition.clone()).or_default().push(pair);
         }
     }
@@ -162,6 +190,21 @@ fn completed(
         }
     }
     all
+}
+
+/// The pairs to learn a partition from: where there are more than are needed, the last ones among them.
+fn with_the_last(pairs: Vec<CertainPair>) -> Vec<CertainPair> {
+    if pairs.len() <= PAIRS_MAX {
+        return chosen(pairs, PAIRS_MAX);
+    }
+    let mut taken = chosen(last(pairs.clone(), LAST_MAX, |pair| &pair.record), LAST_MAX);
+    for pair in chosen(pairs, PAIRS_MAX) {
+        let known = taken.iter().any(|one| one.thumbnail == pair.thumbnail || one.original == pair.original);
+        if !known && taken.len() < PAIRS_MAX {
+            taken.push(pair);
+        }
+    }
+    taken
 }
 
 /// Where a pair stands among those to learn from: how sure it is, then by what it is.
@@ -269,6 +312,7 @@ mod tests {
             customer: CustomerId(customer),
             original: Digest([picture; 32]),
             thumbnail: Digest([picture ^ 0x80; 32]),
+            record: format!("R-{picture}"),
             method: method.to_owned(),
         }
     }
@@ -285,6 +329,17 @@ mod tests {
         let of = |customer| chosen.iter().filter(|pair| pair.customer == CustomerId(customer)).count();
         assert!((0..4).all(|customer| of(customer) == PAIRS_MAX / 4), "customers take turns");
         assert!(chosen.iter().filter(|pair| pair.method == "digest").count() >= 20, "the surest first");
+    }
+
+    #[test]
+    fn the_last_records_are_among_those_to_learn_from() {
+        let pairs: Vec<_> = (0..100).map(|n| pair(1, n, "digest")).collect();
+        let mut reversed = pairs.clone();
+        reversed.reverse();
+        let taken = with_the_last(pairs);
+        assert_eq!(taken.len(), PAIRS_MAX);
+        assert!((88..100).all(|n| taken.contains(&pair(1, n, "digest"))));
+        assert_eq!(taken, with_the_last(reversed));
     }
 
     #[test]
@@ -323,7 +378,8 @@ mod tests {
             rendering: 0,
         };
         let (original, thumbnail) = (Digest([picture; 32]), Digest([record as u8; 32]));
-        MeasuredPair { customer: CustomerId(1), record: RecordId(record), original, thumbnail, residual }
+        let name = format!("R-{record}");
+        MeasuredPair { customer: CustomerId(1), record: RecordId(record), name, original, thumbnail, residual }
     }
 
     #[test]

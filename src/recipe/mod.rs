@@ -38,6 +38,7 @@ mod forward;
 mod learn;
 mod reproduce;
 mod statistic;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -56,3 +57,4 @@ pub use pillow::Filter;
 pub use reproduce::{D_NEAR, Fit, HZ_NEAR, RELATIVE_FROM_PX, Reproducer, TURNS};
 pub use statistic::{Excess, Map};
 pub use upload::Upload;
+pub use watch::{Watch, last};

@@ -68,6 +68,12 @@ impl Fit {
         if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR }
     }
 
+    /// Whether it is as near as a copy has to be, whatever that may prove.
+    pub fn is_reproduced(&self, long_side_px: usize) -> bool {
+        let error = if long_side_px >= RELATIVE_FROM_PX { self.hz } else { self.d };
+        error <= Fit::limit(long_side_px)
+    }
+
     /// Of the two errors, the one that decides for a thumbnail of this size.
     pub fn error(excess: &Excess, long_side_px: usize) -> f32 {
         if long_side_px >= RELATIVE_FROM_PX { excess.hz } else { excess.d }
