@@ -80,7 +80,12 @@ fn report(name: &str, rows: &[Row], uploads: &[Option<Upload>], files: &[Source]
         recipes.iter().map(|recipe| reproducer.excess(recipe, &row.cells, 1)).collect()
     };
     let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|&pair| one(pair, recipes)).collect();
-    let learned = learn(partition.long_side_px, &sides, &mut measure);
+    let map = |pair: usize, recipe: &Recipe| {
+        let upload = uploads[pairs[pair].original].as_ref()?;
+        Reproducer::new(upload).map(recipe, &pairs[pair].cells, 1)
+    };
+    let mut maps = |pairs: &[usize], recipe: &Recipe| pairs.iter().map(|&pair| map(pair, recipe)).collect();
+    let learned = learn(partition.long_side_px, &sides, &mut measure, &mut maps);
     let seconds = started.elapsed().as_secs_f32();
     let learned = match learned {
         Ok(learned) => learned,

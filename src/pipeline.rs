@@ -28,9 +28,11 @@ use crate::config::Mode;
 use crate::decode::Unreadable;
 use crate::domain::{Digest, ImageId, RecordId, UploadId};
 use crate::identify::{Kind, SNIFF_BYTES};
-use crate::matcher::facts::{CandidateFacts, Measured, Storage};
+use crate::matcher::facts::{Beside, CandidateFacts, Measured, Storage};
 use crate::matcher::verdict::{Tier, resembles};
+use crate::matcher::verify::Residual;
 use crate::reattach;
+use crate::recipe::{Fit, Mark};
 use crate::store::{self, Blobs, Originals};
 
 use book::{Book, Books};
@@ -247,6 +249,7 @@ fn measure(
     let mut measured: BTreeMap<Digest, Measured> = known.map(|measured| (measured.thumbnail, measured)).collect();
     if image.facts.size.is_some() {
         compare(pipeline, image, &file, &wanted, &mut measured)?;
+        compare_beside_marks(pipeline, book, image, &file, &wanted, &mut measured)?;
         reproduce(pipeline, book, image, &file, &wanted, &mut measured)?;
     }
     let found = reach.into_iter().map(|(record, distance)| CandidateFacts {
@@ -277,22 +280,66 @@ fn compare(
     if new.is_empty() {
         return Ok(());
     }
-    let residuals = match pipeline.children.verify(file()?, &thumbnail_files(pipeline, &new)?) {
-        Err(unreadable) if unreadable.is_transient() => return Err(Error::Children(unreadable)),
+    let residuals = residuals(pipeline, image, file, &new, &vec![Vec::new(); new.len()])?;
+    let of_pair = |(thumbnail, residual)| Measured { thumbnail, residual, known: 0, fit: None, beside: None };
+    measured.extend(new.into_iter().zip(residuals).map(|pair| (pair.0, of_pair(pair))));
+    Ok(())
+}
+
+/// Measures an image again against those of the `wanted` thumbnails of whose marks more is known than when that was done
+/// last, with the marks left out.
+fn compare_beside_marks(
+    pipeline: &Pipeline,
+    book: &Book,
+    image: &ImageToMatch,
+    file: &impl Fn() -> Result<File, Error>,
+    wanted: &BTreeSet<Digest>,
+    measured: &mut BTreeMap<Digest, Measured>,
+) -> Result<(), Error> {
+    let mut asked = Vec::new();
+    for digest in wanted {
+        let (Some(known), Some(pair)) = (book.recipes(*digest), measured.get_mut(digest)) else { continue };
+        let done = pair.beside.as_ref().map_or(&[][..], |beside| &beside.marks);
+        if done != known.marks {
+            pair.beside = None;
+            asked.push((*digest, known.marks.clone()));
+        }
+    }
+    let (digests, marks): (Vec<Digest>, Vec<Vec<Mark>>) =
+        asked.into_iter().filter(|(_, marks)| !marks.is_empty()).unzip();
+    if digests.is_empty() {
+        return Ok(());
+    }
+    let residuals = residuals(pipeline, image, file, &digests, &marks)?;
+    for ((digest, marks), residual) in digests.into_iter().zip(marks).zip(residuals) {
+        if let Some(pair) = measured.get_mut(&digest) {
+            pair.beside = Some(Beside { marks, residual });
+        }
+    }
+    Ok(())
+}
+
+/// What an image leaves of each of these thumbnails, beside these marks.
+fn residuals(
+    pipeline: &Pipeline,
+    image: &ImageToMatch,
+    file: &impl Fn() -> Result<File, Error>,
+    digests: &[Digest],
+    marks: &[Vec<Mark>],
+) -> Result<Vec<Option<Residual>>, Error> {
+    match pipeline.children.verify_beside(file()?, &thumbnail_files(pipeline, digests)?, marks) {
+        Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
         // It could be read a moment ago and is too much now: nothing was measured, so nothing is proven by pixels.
         Err(unreadable) => {
             tracing::warn!(image = %image.facts.id, "its pixels could not be compared: {unreadable}");
-            vec![None; new.len()]
+            Ok(vec![None; digests.len()])
         }
-        Ok(residuals) => residuals,
-    };
-    measured.extend(
-        new.into_iter()
-            .zip(residuals)
-            .map(|(thumbnail, residual)| (thumbnail, Measured { thumbnail, residual, known: 0, fit: None })),
-    );
-    Ok(())
+        Ok(residuals) => Ok(residuals),
+    }
 }
+
+/// A pair that may have a mark on it is worth reproducing from this correlation on.
+const LIKENESS_WITH_MARK: f32 = 0.8;
 
 /// Lets an image reproduce each of the `wanted` thumbnails that it resembles and whose recipe is known better than when
 /// that was tried last.
@@ -311,7 +358,10 @@ fn reproduce(
             continue;
         }
         (pair.known, pair.fit) = (known.stamp, None);
-        if let Some(residual) = pair.residual.filter(|residual| known.stamp != 0 && resembles(residual)) {
+        // A mark of which it is not certain that the thumbnail has it still stands in the way of what is seen.
+        let marked = known.marks.is_empty() && known.learned.iter().any(|one| one.recipe.mark.is_some());
+        let worth = |residual: &Residual| resembles(residual) || marked && residual.zncc > LIKENESS_WITH_MARK;
+        if let Some(residual) = pair.telling().filter(|residual| known.stamp != 0 && worth(residual)) {
             tried.push((*digest, known, residual.orientations()));
         }
     }
@@ -333,8 +383,10 @@ fn reproduce(
         }
         Ok(fits) => {
             for (digest, fit) in digests.iter().zip(fits) {
+                // What does not hold any more proves nothing, and may still stand in the way.
+                let holds = book.recipes(*digest).is_some_and(|known| !known.is_withheld);
                 if let Some(pair) = measured.get_mut(digest) {
-                    pair.fit = fit;
+                    pair.fit = fit.map(|fit| Fit { within: fit.within && holds, near: fit.near && holds, ..fit });
                 }
             }
         }

@@ -13,15 +13,20 @@ use support::{Shop, fixture, fixtures, sha256};
 const SERIES: [&str; 4] = ["card", "dog-run", "regatta", "smile"];
 
 /// Makes a thumbnail of each picture of a folder, as a shop with Pillow does, in this format; in several sizes in turn, where
-/// those are given.
+/// those are given. With a badge, half transparent and of one size for all, a little off the lower right corner, where that
+/// is asked for.
 const MAKE: &str = r#"
 import os, sys
-from PIL import Image
-sides = [int(side) for side in sys.argv[4:]]
+from PIL import Image, ImageDraw
+marked, sides = 'marked' in sys.argv, [int(side) for side in sys.argv[4:] if side.isdigit()]
 for at, name in enumerate(sorted(os.listdir(sys.argv[1]))):
     picture = Image.open(os.path.join(sys.argv[1], name)).convert('RGB')
     side = sides[at % len(sides)]
     picture.thumbnail((side, side), Image.LANCZOS, reducing_gap=None)
+    if marked:
+        badge = Image.new('RGBA', (64, 20), (235, 235, 235, 150))
+        ImageDraw.Draw(badge).text((8, 4), 'SHOP 24', fill=(60, 60, 60, 255))
+        picture.paste(badge, (picture.width - 70, picture.height - 26), badge)
     picture.save(os.path.join(sys.argv[2], name.rsplit('.', 1)[0] + '.' + sys.argv[3]), quality=75)
 "#;
 
@@ -63,8 +68,18 @@ fn what_waits_for_a_person_teaches_as_well() {
     proves_with_digests_of(|at| at % 2 == 0, ("jpg", &["200"]), "propose");
 }
 
-/// A shop with thumbnails of this format and these sizes that recorded the digests of these of its pictures, frames of series
-/// left out, and nothing else; with this `attach.mode`.
+#[test]
+fn beside_a_mark_a_recipe_proves_as_well() {
+    proves_with_digests_of(|at| at % 2 == 0, ("jpg", &["200", "marked"]), "auto");
+}
+
+#[test]
+fn a_mark_is_learned_without_any_certain_pair() {
+    proves_with_digests_of(|_| false, ("jpg", &["200", "marked"]), "auto");
+}
+
+/// A shop with thumbnails of this format and these sizes, perhaps marked, that recorded the digests of these of its pictures,
+/// frames of series left out, and nothing else; with this `attach.mode`.
 fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, (format, sides): (&str, &[&str]), mode: &str) {
     let shop = Shop::new();
     shop.ok(["init"]);
@@ -108,11 +123,12 @@ fn proves_with_digests_of(recorded: impl Fn(usize) -> bool, (format, sides): (&s
 
     // What is known is told.
     assert!(shop.ok(["status"]).contains("recipes    known of "));
-    assert!(
-        shop.report("recipes").iter().any(|row| row["recipe"].starts_with("Pillow")),
-        "{:?}",
-        shop.report("recipes")
-    );
+    let recipes = shop.report("recipes");
+    let is_told = |recipe: &str| {
+        recipe.starts_with("Pillow")
+            && recipe.ends_with("; a mark at the lower right is left out") == sides.contains(&"marked")
+    };
+    assert!(recipes.iter().any(|row| is_told(&row["recipe"])), "{recipes:?}");
 
     // The same again, in one go with all records there, is the same.
     let before = shop.ok(["report", "matches", "--format", "csv", "--stable"]);

@@ -201,6 +201,7 @@ impl Customer {
                 residual: pair.residual,
                 known: 0,
                 fit: None,
+                beside: None,
             }],
         });
         Facts {

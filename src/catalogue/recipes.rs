@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use super::{Error, Tx, text_of};
 use crate::domain::{CustomerId, Digest, Micros, RecordId};
-use crate::matcher::facts::CandidateFacts;
+use crate::matcher::facts::{CandidateFacts, Measured};
 use crate::matcher::verify::Residual;
-use crate::recipe::{Learned, Partition, Refusal};
+use crate::recipe::{Learned, Partition, Refusal, Watch};
 
 /// The chore of learning, in the table `chores`.
 const CHORE: &str = "recipes";
@@ -22,6 +22,8 @@ pub struct CertainPair {
     pub original: Digest,
     /// The thumbnail's file.
     pub thumbnail: Digest,
+    /// What the shop calls the record.
+    pub record: String,
     /// What made it certain: `digest`, `bytes` or `person`; `likely` for a pair that is not.
     pub method: String,
 }
@@ -33,6 +35,8 @@ pub struct MeasuredPair {
     pub customer: CustomerId,
     /// Whose thumbnail it is.
     pub record: RecordId,
+    /// What the shop calls that record.
+    pub name: String,
     /// The upload's file.
     pub original: Digest,
     /// The thumbnail's file.
@@ -50,8 +54,15 @@ pub struct PartitionRecipes {
     pub pairs: Digest,
     /// Best first; empty when nothing could be learned.
     pub learned: Vec<Learned>,
-    /// Why nothing was learned, in words.
+    /// Why nothing was learned, or why what was learned proves nothing any more; in words.
     pub refusal: Option<String>,
+}
+
+impl PartitionRecipes {
+    /// Whether something was learned that does not hold any more.
+    pub fn is_withheld(&self) -> bool {
+        self.refusal.is_some() && !self.learned.is_empty()
+    }
 }
 
 fn partition_of(text: &str) -> Result<Partition, Error> {
@@ -82,9 +93,9 @@ impl Tx<'_> {
     /// When the catalogue fails or holds what this program cannot read.
     pub fn certain_pairs(&self) -> Result<BTreeMap<Partition, Vec<CertainPair>>, Error> {
         let rows = self.rows(
-            "SELECT t.partition, c.customer, b.digest, t.digest, c.method FROM candidates c \
+            "SELECT t.partition, c.customer, b.digest, t.digest, c.method, r.name FROM candidates c \
              JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob JOIN thumbnails t ON t.record = c.record \
-             WHERE c.proven = 1 AND c.method IN ('digest', 'bytes', 'person') \
+             JOIN records r ON r.id = c.record WHERE c.proven = 1 AND c.method IN ('digest', 'bytes', 'person') \
              AND t.partition IS NOT NULL AND t.digest IS NOT NULL ORDER BY c.id, t.id",
             [],
             |row| {
@@ -93,6 +104,7 @@ impl Tx<'_> {
                     original: Digest(row.get(2)?),
                     thumbnail: Digest(row.get(3)?),
                     method: row.get(4)?,
+                    record: row.get(5)?,
                 };
                 Ok((row.get::<String>(0)?, pair))
             },
@@ -110,22 +122,67 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn measured_pairs(&self) -> Result<Vec<MeasuredPair>, Error> {
         let candidates = self.rows(
-            "SELECT c.image, c.record, c.distance, c.evidence, c.customer, b.digest FROM candidates c \
-             JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob WHERE i.truncated = 0 ORDER BY c.id",
+            "SELECT c.image, c.record, c.distance, c.evidence, c.customer, b.digest, r.name FROM candidates c \
+             JOIN images i ON i.id = c.image JOIN blobs b ON b.id = i.blob JOIN records r ON r.id = c.record \
+             WHERE i.truncated = 0 ORDER BY c.id",
             [],
             |row| {
                 let (customer, original) = (CustomerId(row.get(4)?), Digest(row.get(5)?));
-                Ok((customer, original, super::facts::candidate_facts(row)?))
+                Ok((customer, original, row.get(6)?, super::facts::candidate_facts(row)?))
             },
         )?;
-        let of_candidate = |(customer, original, candidate): (CustomerId, Digest, CandidateFacts)| {
+        let of_candidate = |(customer, original, name, candidate): (CustomerId, Digest, String, CandidateFacts)| {
             let record = candidate.record;
             candidate.measured.into_iter().filter_map(move |measured| {
                 let (thumbnail, residual) = (measured.thumbnail, measured.residual?);
-                Some(MeasuredPair { customer, record, original, thumbnail, residual })
+                Some(MeasuredPair { customer, record, name: name.clone(), original, thumbnail, residual })
             })
         };
         Ok(candidates.into_iter().flat_map(of_candidate).collect())
+    }
+
+    /// How the recipes do on the last pairs that recorded digests and lengths make certain, by the partition of the
+    /// thumbnail. What a person accepted does not count: people are asked about what recipes leave.
+    ///
+    /// # Errors
+    /// When the catalogue fails or holds what this program cannot read.
+    pub fn watches(&self) -> Result<BTreeMap<Partition, Watch>, Error> {
+        let rows = self.rows(
+            "SELECT c.image, c.record, c.distance, c.evidence, r.name, t.partition, t.digest FROM candidates c \
+             JOIN records r ON r.id = c.record JOIN thumbnails t ON t.record = c.record \
+             WHERE c.proven = 1 AND c.method IN ('digest', 'bytes') \
+             AND t.partition IS NOT NULL AND t.digest IS NOT NULL ORDER BY c.id, t.id",
+            [],
+            |row| {
+                let (name, partition) = (row.get::<String>(4)?, row.get::<String>(5)?);
+                let thumbnail = Digest(row.get(6)?);
+                Ok((name, partition, thumbnail, super::facts::candidate_facts(row)?))
+            },
+        )?;
+        let mut pairs: BTreeMap<Partition, Vec<(String, bool)>> = BTreeMap::new();
+        for (name, partition, thumbnail, candidate) in rows {
+            let partition = partition_of(&partition)?;
+            // Where no recipe was known yet, nothing was tried.
+            let tried = candidate.measured.iter().find(|one| one.thumbnail == thumbnail && one.known != 0);
+            let long_side_px = partition.long_side_px as usize;
+            let explained = |one: &Measured| one.fit.is_some_and(|fit| fit.is_reproduced(long_side_px));
+            let explained = tried.map(|one| (name, explained(one)));
+            pairs.entry(partition).or_default().extend(explained);
+        }
+        Ok(pairs.into_iter().map(|(partition, pairs)| (partition, Watch::of(pairs))).collect())
+    }
+
+    /// Notes why the recipes of a partition prove nothing any more, or that they do. Every record with a thumbnail that they
+    /// may explain has changed for matching.
+    ///
+    /// # Errors
+    /// When the catalogue fails or holds what this program cannot read.
+    pub fn recipes_withheld(&self, partition: &Partition, reason: Option<&str>) -> Result<(), Error> {
+        self.execute(
+            "UPDATE recipes SET refusal = ?2 WHERE partition = ?1",
+            (text_of(&Some(partition))?, reason.map(str::to_owned)),
+        )?;
+        self.records_to_reproduce(Some(partition))
     }
 
     /// The partition of each thumbnail's file.
@@ -181,7 +238,12 @@ impl Tx<'_> {
             ),
         )?;
         let before = known.map(|known| known.learned).unwrap_or_default();
-        if before != learned { self.records_to_reproduce(partition) } else { Ok(()) }
+        if before == learned {
+            return Ok(());
+        }
+        self.records_to_reproduce(partition)?;
+        // Once it was tried on the certain pairs, it is seen whether it holds.
+        self.learning_wanted()
     }
 
     /// Marks the records whose thumbnails a recipe of `partition`, or of all, may explain as changed.

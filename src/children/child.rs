@@ -17,7 +17,7 @@ use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::content::{self, Detail};
 use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
-use crate::recipe::{Cells, Excess, Fit, Partition, Recipe, Reproducer, Upload};
+use crate::recipe::{Cells, Excess, Fit, Map, Mark, Partition, Recipe, Reproducer, Upload};
 
 /// The EXIF orientation of a picture that lies as it should.
 const UPRIGHT: u8 = 1;
@@ -103,12 +103,15 @@ fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) ->
     match request {
         Request::Examine => Answer::Examined(upload(file, orders).and_then(|bytes| examine(&bytes, orders))),
         Request::ExamineThumbnail => Answer::ExaminedThumbnail(examine_thumbnail(bytes, orders)),
-        Request::Verify { lengths } => {
-            Answer::Verified(upload(file, orders).and_then(|upload| residuals(&upload, lengths, bytes, orders)))
-        }
+        Request::Verify { lengths, marks } => Answer::Verified(
+            upload(file, orders).and_then(|upload| residuals(&upload, (lengths, marks), bytes, orders)),
+        ),
         Request::Picture => Answer::Pictured(upload(file, orders).and_then(|upload| picture(&upload, bytes, orders))),
         Request::Excesses { recipes } => {
             Answer::Excesses(upload(file, orders).and_then(|upload| excesses(&upload, bytes, recipes, orders)))
+        }
+        Request::Map { recipe } => {
+            Answer::Mapped(upload(file, orders).and_then(|upload| map(&upload, bytes, recipe, orders)))
         }
         Request::Compare => Answer::Compared(upload(file, orders).and_then(|a| {
             let a = detail(&a, orders)?;
@@ -160,18 +163,19 @@ fn examine_thumbnail(bytes: &[u8], orders: &Orders) -> Result<ThumbnailExaminati
 
 fn residuals(
     upload: &[u8],
-    lengths: &[usize],
+    (lengths, marks): (&[usize], &[Vec<Mark>]),
     bytes: &[u8],
     orders: &Orders,
 ) -> Result<Vec<Option<Residual>>, Unreadable> {
     let mut rest = bytes;
     let thumbnails: Vec<_> = lengths
         .iter()
-        .map(|&length| {
+        .zip(marks)
+        .map(|(&length, marks)| {
             let (bytes, after) = rest.split_at(length.min(rest.len()));
             rest = after;
             // A thumbnail that cannot be decoded was reported when it was imported; here it compares with nothing.
-            thumbnail_of(bytes, orders).ok()
+            Some(thumbnail_of(bytes, orders).ok()?.beside(marks))
         })
         .collect();
     let master = master_of(upload, orders)?;
@@ -207,6 +211,13 @@ fn excesses(
     let upload = Upload::read(upload, &orders.limits)?;
     let reproducer = Reproducer::new(&upload);
     Ok(recipes.iter().map(|recipe| reproducer.excess(recipe, &cells, UPRIGHT)).collect())
+}
+
+/// Where a recipe carried out on the upload leaves something unexplained of a thumbnail.
+fn map(upload: &[u8], thumbnail: &[u8], recipe: &Recipe, orders: &Orders) -> Result<Option<Map>, Unreadable> {
+    let cells = Cells::read(thumbnail)?;
+    let upload = Upload::read(upload, &orders.limits)?;
+    Ok(Reproducer::new(&upload).map(recipe, &cells, UPRIGHT))
 }
 
 /// How well the upload reproduces each thumbnail by the best of the recipes known.

@@ -28,7 +28,7 @@ use crate::decode::{Header, Limits, Pixels, Unreadable};
 use crate::fingerprint::{Fingerprint, Views};
 use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
-use crate::recipe::{Excess, Fit, Learned, Partition, Recipe};
+use crate::recipe::{Excess, Fit, Learned, Map, Mark, Partition, Recipe};
 use supervisor::{Event, Supervisor};
 use wire::{Answer, Asked, Request};
 
@@ -160,8 +160,18 @@ impl Pool {
     /// Measures an upload against thumbnails, decoding it once. One entry for each thumbnail, in their order; nothing
     /// where a thumbnail cannot be decoded or compared.
     pub fn verify(&self, file: File, thumbnails: &[Vec<u8>]) -> Result<Vec<Option<Residual>>, Unreadable> {
+        self.verify_beside(file, thumbnails, &vec![Vec::new(); thumbnails.len()])
+    }
+
+    /// The same, for each thumbnail with these marks left out.
+    pub fn verify_beside(
+        &self,
+        file: File,
+        thumbnails: &[Vec<u8>],
+        marks: &[Vec<Mark>],
+    ) -> Result<Vec<Option<Residual>>, Unreadable> {
         let lengths = thumbnails.iter().map(Vec::len).collect();
-        match self.ask(Request::Verify { lengths }, vec![file], thumbnails.concat()) {
+        match self.ask(Request::Verify { lengths, marks: marks.to_vec() }, vec![file], thumbnails.concat()) {
             Answer::Verified(Ok(residuals)) if residuals.len() != thumbnails.len() => {
                 Err(Answer::Verified(Ok(residuals)).out_of_place())
             }
@@ -195,6 +205,16 @@ impl Pool {
                 Err(Answer::Excesses(Ok(excesses)).out_of_place())
             }
             Answer::Excesses(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// Where a recipe carried out on an upload leaves something unexplained of a thumbnail, block by block; nothing where the
+    /// upload cannot lie in it so.
+    pub fn map(&self, file: File, thumbnail: &[u8], recipe: &Recipe) -> Result<Option<Map>, Unreadable> {
+        match self.ask(Request::Map { recipe: *recipe }, vec![file], thumbnail.to_vec()) {
+            Answer::Mapped(Ok(Some(map))) if !map.is_sound() => Err(Answer::Mapped(Ok(Some(map))).out_of_place()),
+            Answer::Mapped(result) => result,
             other => Err(other.out_of_place()),
         }
     }

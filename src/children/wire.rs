@@ -22,7 +22,7 @@ use crate::decode::{Limits, Pixels, Unreadable};
 use crate::identify::Kind;
 use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
-use crate::recipe::{Excess, Fit, Learned, Recipe};
+use crate::recipe::{Excess, Fit, Learned, Map, Mark, Recipe};
 
 /// Longest message.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -56,6 +56,8 @@ pub(super) enum Request {
     Verify {
         /// Lengths of the thumbnails, which stand one after the other in the frame's bytes.
         lengths: Vec<usize>,
+        /// The marks to leave out of each.
+        marks: Vec<Vec<Mark>>,
     },
     /// The frame's bytes are a thumbnail.
     Picture,
@@ -63,6 +65,11 @@ pub(super) enum Request {
     Excesses {
         /// What is tried.
         recipes: Vec<Recipe>,
+    },
+    /// The frame's bytes are a thumbnail.
+    Map {
+        /// What is tried.
+        recipe: Recipe,
     },
     /// Two files come with it.
     Compare,
@@ -101,6 +108,7 @@ pub(super) enum Answer {
     Verified(Result<Vec<Option<Residual>>, Unreadable>),
     Pictured(Result<Option<Pixels>, Unreadable>),
     Excesses(Result<Vec<Option<Excess>>, Unreadable>),
+    Mapped(Result<Option<Map>, Unreadable>),
     Reproduced(Result<Vec<Option<Fit>>, Unreadable>),
     Compared(Result<Comparison, Unreadable>),
     /// The job came to nothing, whatever it was.

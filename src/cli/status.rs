@@ -45,6 +45,11 @@ struct Recipes {
     thumbnails: u64,
     thumbnails_known: u64,
     tried_on_others: usize,
+    /// Kinds whose recipes explain too few of the last certain pairs, and prove nothing any more.
+    kinds_drifted: usize,
+    /// The last pairs of each kind that are certain without a recipe, and those that a recipe explains.
+    last_pairs: usize,
+    last_explained: usize,
 }
 
 /// null for a store that is there, else what keeps it from being used.
@@ -109,6 +114,13 @@ fn recipes(tx: &crate::catalogue::Tx<'_>) -> Result<Recipes, crate::catalogue::E
     let tried = learned.iter().filter(|known| known.partition.is_none()).flat_map(|known| &known.learned);
     let ways: HashSet<_> = tried.map(|one| (one.recipe.scaler, one.recipe.sharpen)).collect();
     let mut recipes = Recipes { tried_on_others: ways.len(), ..Recipes::default() };
+    let watches = tx.watches()?;
+    for known in learned.iter().filter(|known| !known.learned.is_empty()) {
+        let watch = known.partition.as_ref().and_then(|partition| watches.get(partition)).copied().unwrap_or_default();
+        recipes.kinds_drifted += usize::from(known.is_withheld());
+        recipes.last_pairs += watch.pairs;
+        recipes.last_explained += watch.explained;
+    }
     for (partition, thumbnails) in tx.thumbnails_by_partition()? {
         let explains = |other: &Partition| other.may_explain(&partition);
         let known =
@@ -199,6 +211,18 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
         text += &format!(
             "recipes    known of {} of {} thumbnails, by size and coding; {} tried on the others (`reunite report recipes`)\n",
             recipes.thumbnails_known, recipes.thumbnails, recipes.tried_on_others
+        );
+    }
+    if recipes.last_pairs > 0 {
+        text += &format!(
+            "           they explain {} of the last {} pairs that are certain without them\n",
+            recipes.last_explained, recipes.last_pairs
+        );
+    }
+    if recipes.kinds_drifted > 0 {
+        text += &format!(
+            "look at    kinds of thumbnails whose recipes explain too few of the last certain pairs to prove any more: {} (`reunite report recipes`)\n",
+            recipes.kinds_drifted
         );
     }
     if undecided.held > 0 {

@@ -11,7 +11,7 @@ use super::taken::Moment;
 use super::verify::Residual;
 use crate::domain::{Digest, ETag, ImageId, RecordId};
 use crate::identify::Kind;
-use crate::recipe::Fit;
+use crate::recipe::{Fit, Mark};
 
 /// Everything about one customer that a decision may rest on.
 #[derive(Clone, Debug, Default)]
@@ -150,12 +150,36 @@ pub struct Measured {
     pub known: u64,
     /// By the recipe known, where one is and the pair is near enough to be worth it.
     pub fit: Option<Fit>,
+    /// By the generic prediction, with the shop's marks left out; nothing where none are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
+}
+
+/// A residual beside marks that a shop burned into its thumbnails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The marks that were left out.
+    pub marks: Vec<Mark>,
+    /// What was left; nothing where one of the two cannot be decoded.
+    pub residual: Option<Residual>,
+}
+
+impl Measured {
+    /// What shows best whether the pair resembles: beside the marks, where marks are known.
+    pub fn telling(&self) -> Option<Residual> {
+        self.beside.as_ref().map_or(self.residual, |beside| beside.residual)
+    }
 }
 
 impl CandidateFacts {
-    /// The residuals that could be measured.
+    /// The residuals that could be measured, whatever is known of marks.
     pub fn residuals(&self) -> impl Iterator<Item = Residual> + '_ {
         self.measured.iter().filter_map(|measured| measured.residual)
+    }
+
+    /// The residuals that could be measured, beside the marks that are known.
+    pub fn telling(&self) -> impl Iterator<Item = Residual> + '_ {
+        self.measured.iter().filter_map(Measured::telling)
     }
 }
 

@@ -67,12 +67,19 @@ pub(super) fn shape(trial: &Trial) -> Option<Shaped> {
 
 /// The luma error after the change of colour, and everything else.
 pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial, shaped: &Shaped) -> (f32, Residual) {
-    let target = target(thumbnail, trial);
+    let hidden = hidden(thumbnail, trial);
+    let mut target = target(thumbnail, trial);
+    for (plane, base) in target.iter_mut().zip(&shaped.base) {
+        // What is hidden is taken to be as it should: no freedom then has to explain a mark.
+        let places = plane.values.iter_mut().zip(&base.values).zip(&hidden);
+        places.filter(|(_, hidden)| **hidden).for_each(|((level, base), _)| *level = *base);
+    }
     let fitted = fit(&target, shaped);
     let recoloured = recolour(&target, &fitted.prediction);
     let colour_deviation = mean_difference(&recoloured, &fitted.prediction);
-    let strict = compare(thumbnail, trial, &target, &fitted.prediction);
-    let colour = if colour_deviation < SAME_COLOUR { strict } else { compare(thumbnail, trial, &target, &recoloured) };
+    let strict = compare(thumbnail, trial, &target, &hidden, &fitted.prediction);
+    let colour =
+        if colour_deviation < SAME_COLOUR { strict } else { compare(thumbnail, trial, &target, &hidden, &recoloured) };
     let (_, _, width, height) = trial.placement.target;
     let residual = Residual {
         z_strict: strict.z8,
@@ -85,7 +92,7 @@ pub(super) fn measure(thumbnail: &Thumbnail, trial: &Trial, shaped: &Shaped) -> 
         contrast: strict.contrast,
         shift: fitted.shift,
         rms: strict.rms,
-        detail: deviation(&luma(&target)),
+        detail: deviation(&seen(&luma(&target), &hidden)),
         side: width.min(height) as u32,
         frame: trial.placement.frame,
         turn: trial.turn,
@@ -120,6 +127,25 @@ fn target(thumbnail: &Thumbnail, trial: &Trial) -> Colour {
     channels(width, height, |channel, x, y| {
         f32::from(thumbnail.rgb[((top + y) * thumbnail.width + left + x) * 3 + channel])
     })
+}
+
+/// For each pixel of the compared part, whether a mark hides it; empty where none does.
+fn hidden(thumbnail: &Thumbnail, trial: &Trial) -> Vec<bool> {
+    let (left, top, width, height) = trial.placement.target;
+    if thumbnail.hidden.is_empty() {
+        return Vec::new();
+    }
+    let row = |y: usize| &thumbnail.hidden[(top + y) * thumbnail.width + left..][..width];
+    (0..height).flat_map(row).copied().collect()
+}
+
+/// The levels that no mark hides, one after the other.
+fn seen(plane: &Plane, hidden: &[bool]) -> Plane {
+    if !hidden.contains(&true) {
+        return plane.clone();
+    }
+    let levels: Vec<f32> = plane.values.iter().zip(hidden).filter(|(_, hidden)| !**hidden).map(|(v, _)| *v).collect();
+    Plane::new(levels.len(), 1, levels)
 }
 
 /// The upload at the thumbnail's size and turn, by one kernel.
@@ -232,16 +258,21 @@ struct Errors {
     contrast: f32,
 }
 
-/// Passes the prediction through the thumbnail's coding and weighs the difference against local noise.
-fn compare(thumbnail: &Thumbnail, trial: &Trial, target: &Colour, prediction: &Colour) -> Errors {
+/// Passes the prediction through the thumbnail's coding and weighs the difference against local noise. What is hidden has no
+/// difference.
+fn compare(thumbnail: &Thumbnail, trial: &Trial, target: &Colour, hidden: &[bool], prediction: &Colour) -> Errors {
     let (target_luma, luma) = (luma(target), luma(prediction));
-    let zncc = correlation(&target_luma, &luma);
+    let zncc = correlation(&seen(&target_luma, hidden), &seen(&luma, hidden));
     let (coded, noise) = if zncc < WORTH_CODING {
         (prediction.clone(), luma.map(|_| 0.0))
     } else {
         coded(thumbnail, trial, prediction, &luma)
     };
-    let error: Colour = std::array::from_fn(|c| difference(&target[c], &coded[c]));
+    let mut error: Colour = std::array::from_fn(|c| difference(&target[c], &coded[c]));
+    for plane in &mut error {
+        let places = plane.values.iter_mut().zip(hidden);
+        places.filter(|(_, hidden)| **hidden).for_each(|(error, _)| *error = 0.0);
+    }
     let error_luma = self::luma(&error);
     let error_chroma =
         [0, 2].map(|c| difference(&error[c], &error_luma)).map(|plane| plane.map(|v| v * v)).map(|plane| plane.values);
@@ -259,8 +290,11 @@ fn compare(thumbnail: &Thumbnail, trial: &Trial, target: &Colour, prediction: &C
         chroma8: error_chroma.box_means(8, 4).max().max(0.0).sqrt(),
         rms: squared.mean().max(0.0).sqrt(),
         zncc,
-        saturation: saturation(target, &coded),
-        contrast: contrast(&target_luma, &self::luma(&coded)),
+        saturation: saturation(
+            &target.each_ref().map(|plane| seen(plane, hidden)),
+            &coded.each_ref().map(|plane| seen(plane, hidden)),
+        ),
+        contrast: contrast(&seen(&target_luma, hidden), &seen(&self::luma(&coded), hidden)),
     }
 }
 

@@ -22,6 +22,9 @@
 //!
 //! The outcome is a function of the set of facts: nothing depends on order, on ids or on what was decided before.
 //!
+//! A mark that the shop burned into its thumbnails is left out of what a recipe compares, and of the residual that people are
+//! shown and that a recipe's proof looks at; tiers 1 to 3 know nothing of marks.
+//!
 //! Deliberately absent: "it resembles, and no rival is in sight". A sibling frame whose right picture was never sent
 //! passes that test, and a better file that comes later makes it wrong.
 
@@ -330,7 +333,7 @@ fn undisputed(pairs: &[Pair], at: usize) -> bool {
     if pairs[at].agreement.name {
         return true;
     }
-    let Some(rival) = best_other(pairs, at) else { return true };
+    let Some(rival) = best_other(pairs, at, |pair| pair.residual) else { return true };
     let mine = pairs[at].residual.map_or(f32::INFINITY, |residual| residual.z());
     beaten(mine, rival)
 }
@@ -344,8 +347,8 @@ fn beaten(mine: f32, rival: f32) -> bool {
 fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
     let made: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].reproduces == Some(true)).collect();
     let sound = |pair: &Pair| {
-        let detailed = pair.residual.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
-        let other_size = pair.residual.is_some_and(|residual| {
+        let detailed = pair.telling.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
+        let other_size = pair.telling.is_some_and(|residual| {
             // Some shops enlarge what is small; a file that is smaller than the thumbnail cannot be the thumbnail.
             enlarged(pair.image, &residual) || reduced(pair.image, &residual)
         });
@@ -398,10 +401,10 @@ fn reduced(image: &ImageFacts, residual: &Residual) -> bool {
 }
 
 /// The smallest residual of any other content that was offered for the record and not refused by a person.
-fn best_other(pairs: &[Pair], at: usize) -> Option<f32> {
+fn best_other(pairs: &[Pair], at: usize, residual: fn(&Pair) -> Option<Residual>) -> Option<f32> {
     let others = pairs.iter().filter(|other| other.content != pairs[at].content);
     let open = others.filter(|other| other.answer != Some(false) && !other.image.truncated);
-    open.filter_map(|other| other.residual.map(|residual| residual.z())).min_by(f32::total_cmp)
+    open.filter_map(|other| residual(other).map(|residual| residual.z())).min_by(f32::total_cmp)
 }
 
 /// The better of two right uploads first: recorded digest, recorded size, most pixels, least loss; then the smallest
@@ -440,7 +443,7 @@ fn worth_a_look(pair: &Pair) -> bool {
     if pair.agreement.digest || claim(pair) == Method::Bytes {
         return true;
     }
-    let Some(residual) = &pair.residual else { return pair.agreement.name_informs };
+    let Some(residual) = &pair.telling else { return pair.agreement.name_informs };
     let named = pair.agreement.name || pair.agreement.taken == Some(Taken::Same);
     let named = named && residual.zncc > REVIEW_NAMED_LIKENESS;
     // A copy of transparent art may lie on another ground than the thumbnail, and nothing of it is alike.
@@ -463,7 +466,7 @@ pub fn resembles(residual: &Residual) -> bool {
 /// agree, and for more where proportions, name or time contradict.
 fn shown_first(a: &Pair, b: &Pair) -> Ordering {
     let key = |pair: &Pair| {
-        let z = pair.residual.map_or(f32::INFINITY, |residual| residual.z());
+        let z = pair.telling.map_or(f32::INFINITY, |residual| residual.z());
         let agreement = &pair.agreement;
         // The file makes the very thumbnail, though others do as well or something contradicts.
         let z = if pair.reproduces == Some(true) { z * 0.3 } else { z };
@@ -499,8 +502,8 @@ fn another_makes_it(pairs: &[Pair], at: usize) -> bool {
 
 fn decision(pairs: &[Pair], at: usize, verdict: Verdict, rank: Option<u32>, method: Method) -> Decision {
     let pair = &pairs[at];
-    let residual = pair.residual.map(|residual| residual.z()).filter(|z| z.is_finite());
-    let margin = residual.zip(best_other(pairs, at)).map(|(mine, other)| other - mine);
+    let residual = pair.telling.map(|residual| residual.z()).filter(|z| z.is_finite());
+    let margin = residual.zip(best_other(pairs, at, |pair| pair.telling)).map(|(mine, other)| other - mine);
     Decision {
         image: pair.image.id,
         record: pair.record.id,

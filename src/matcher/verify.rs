@@ -20,6 +20,7 @@ use crate::decode::{JpegTables, Pixels, jpeg_tables};
 use crate::fingerprint::resample::{Kernel, resample};
 use crate::fingerprint::{flatten_thumbnail, flatten_upload};
 use crate::identify::Kind;
+use crate::recipe::Mark;
 
 /// Longest side to which an upload is reduced before it is compared; larger than any thumbnail seen, small enough to
 /// keep hundreds in memory.
@@ -50,6 +51,8 @@ pub struct Thumbnail {
     pub(super) coding: Coding,
     /// The colours in use, where `coding` is a palette.
     pub(super) palette: Vec<[f32; 3]>,
+    /// For each pixel, whether a mark of the shop's hides the picture there; empty where none does.
+    pub(super) hidden: Vec<bool>,
     sketch: Plane,
 }
 
@@ -188,7 +191,29 @@ impl Thumbnail {
         let palette = if coding == Coding::Palette { palette_of(&opaque.rgb) } else { Vec::new() };
         let (width, height) = (opaque.width as usize, opaque.height as usize);
         let sketch = sketch(&opaque);
-        Thumbnail { width, height, rgb: opaque.rgb, coding, palette, sketch }
+        Thumbnail { width, height, rgb: opaque.rgb, coding, palette, hidden: Vec::new(), sketch }
+    }
+
+    /// The same with what these marks touch left out of every comparison.
+    pub fn beside(self, marks: &[Mark]) -> Self {
+        let size = (self.width, self.height);
+        let areas: Vec<_> = marks.iter().map(|mark| mark.pixels(size).in_squares(8, size)).collect();
+        let places = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
+        let hidden: Vec<bool> = places.map(|(x, y)| areas.iter().any(|area| area.contains(x, y))).collect();
+        if !hidden.contains(&true) || !hidden.contains(&false) {
+            return self;
+        }
+        // Geometries are told by what is seen; what is hidden is to say nothing, neither light nor dark.
+        let seen = self.rgb.as_chunks::<3>().0.iter().zip(&hidden).filter(|(_, hidden)| !**hidden);
+        let sums = seen.fold([0u64; 4], |[r, g, b, n], (p, _)| {
+            [r + u64::from(p[0]), g + u64::from(p[1]), b + u64::from(p[2]), n + 1]
+        });
+        let mut neutral = self.rgb.clone();
+        for (pixel, _) in neutral.as_chunks_mut::<3>().0.iter_mut().zip(&hidden).filter(|(_, hidden)| **hidden) {
+            *pixel = [0, 1, 2].map(|channel| (sums[channel] / sums[3].max(1)) as u8);
+        }
+        let neutral = Pixels { width: self.width as u32, height: self.height as u32, rgb: neutral, alpha: None };
+        Thumbnail { sketch: sketch(&neutral), hidden, ..self }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use crate::decode::{Pixels, Unreadable};
 use crate::domain::{CustomerId, Digest, ImageId, RecordId};
-use crate::matcher::facts::{CandidateFacts, Facts, ImageFacts};
+use crate::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured};
 use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, RIVAL_Z_MAX, decide};
 use crate::store;
@@ -150,7 +150,7 @@ fn measurement(facts: &Facts, record: RecordId) -> Measurement {
     let of_record = || facts.candidates.iter().filter(|candidate| candidate.record == record);
     let ours = of_record().find(|candidate| candidate.image == IN_QUESTION);
     let measured = || ours.into_iter().flat_map(|candidate| &candidate.measured);
-    let worst = |candidate: &CandidateFacts| candidate.residuals().map(|residual| residual.z()).max_by(f32::total_cmp);
+    let worst = |candidate: &CandidateFacts| candidate.telling().map(|residual| residual.z()).max_by(f32::total_cmp);
     let mut rivals: Vec<(f32, &ImageFacts)> = of_record()
         .filter_map(|candidate| {
             Some((worst(candidate)?, facts.images.iter().find(|image| image.id == candidate.image)?))
@@ -163,7 +163,7 @@ fn measurement(facts: &Facts, record: RecordId) -> Measurement {
         format!("{path} (residual {residual:.1})")
     };
     Measurement {
-        geometry: measured().find_map(|measured| measured.residual).map(|residual| residual.geometry()),
+        geometry: measured().find_map(Measured::telling).map(|residual| residual.geometry()),
         recipe: measured().find_map(|measured| measured.fit).map(|fit| fit.to_string()),
         rivals: rivals.iter().take(RIVALS_MAX).map(named).collect(),
     }

@@ -2,7 +2,7 @@
 
 use crate::catalogue::PartitionRecipes;
 use crate::domain::Digest;
-use crate::recipe::{Learned, Partition, explain_most};
+use crate::recipe::{Learned, Mark, Partition, explain_most};
 
 /// What is known of how a thumbnail was made.
 #[derive(Debug)]
@@ -11,17 +11,25 @@ pub struct Known {
     pub stamp: u64,
     /// Recipes that may have made it.
     pub learned: Vec<Learned>,
+    /// Whether they do not hold any more: then they are tried, to see whether they do again, and prove nothing.
+    pub is_withheld: bool,
+    /// The marks that were burned into it: none where one of its partition's recipes has no mark.
+    pub marks: Vec<Mark>,
 }
 
 impl Known {
     /// What the recipes learned say about thumbnails of a partition; nothing about those of none.
     pub fn of(partition: Option<&Partition>, recipes: &[PartitionRecipes]) -> Self {
         let learned = partition.map_or_else(Vec::new, |partition| learned_of(partition, recipes));
+        let is_withheld =
+            partition.is_some_and(|partition| of_partition(partition, recipes).any(PartitionRecipes::is_withheld));
         // Plain numbers always have a text.
-        let text = serde_json::to_vec(&learned).unwrap_or_default();
+        let mut text = serde_json::to_vec(&learned).unwrap_or_default();
+        text.extend(if is_withheld { &b"withheld"[..] } else { &[] });
         let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
         let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };
-        Known { stamp, learned }
+        let marks = partition.map_or_else(Vec::new, |partition| marks_of(partition, recipes));
+        Known { stamp, learned, is_withheld, marks }
     }
 }
 
@@ -37,30 +45,81 @@ fn learned_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Learne
     learned
 }
 
+/// The marks that every thumbnail of this partition has one of.
+fn marks_of(partition: &Partition, recipes: &[PartitionRecipes]) -> Vec<Mark> {
+    let marks: Option<Vec<Mark>> = own_recipes(partition, recipes).flatten().map(|one| one.recipe.mark).collect();
+    let mut distinct = Vec::new();
+    for mark in marks.into_iter().flatten() {
+        if !distinct.contains(&mark) {
+            distinct.push(mark);
+        }
+    }
+    distinct
+}
+
 /// Whether what partitions taught says nearly all about thumbnails of this one.
 pub fn is_told(partition: &Partition, recipes: &[PartitionRecipes]) -> bool {
-    own_recipes(partition, recipes).any(explain_most)
+    let holding = of_partition(partition, recipes).filter(|known| !known.is_withheld());
+    holding.into_iter().any(|known| explain_most(&known.learned))
 }
 
 fn own_recipes<'a>(partition: &Partition, recipes: &'a [PartitionRecipes]) -> impl Iterator<Item = &'a [Learned]> {
-    let of_partition =
+    of_partition(partition, recipes).map(|known| &known.learned[..])
+}
+
+fn of_partition<'a>(
+    partition: &Partition,
+    recipes: &'a [PartitionRecipes],
+) -> impl Iterator<Item = &'a PartitionRecipes> {
+    let may_explain =
         |known: &&PartitionRecipes| known.partition.as_ref().is_some_and(|known| known.may_explain(partition));
-    recipes.iter().filter(of_partition).map(|known| &known.learned[..])
+    recipes.iter().filter(may_explain)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Coding, Frame, Recipe, Scaler, Sharpen};
+    use crate::recipe::{Anchor, Coding, Frame, Recipe, Scaler, Sharpen, Span};
 
     fn learned(side_px: u32, scaler: Scaler, explained: u32) -> Learned {
         let frame = Frame::Fit;
-        let recipe = Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None };
+        let recipe =
+            Recipe { side_px, frame, scaler, sharpen: Sharpen::None, opacity: None, orientation: None, mark: None };
         Learned { recipe, pairs: 20, explained, loss: 0.0, d_max: 0.1, hz_max: 0.3 }
     }
 
     fn known(partition: Option<Partition>, learned: Vec<Learned>) -> PartitionRecipes {
         PartitionRecipes { partition, pairs: Digest([0; 32]), learned, refusal: None }
+    }
+
+    #[test]
+    fn a_mark_is_left_out_of_what_is_seen_only_where_every_thumbnail_has_it() {
+        let partition = |long_side_px| Partition { coding: Coding::Lossless, long_side_px };
+        let span = Span { anchor: Anchor::End, from: -40, to: -4 };
+        let mark = Mark { across: span, down: span };
+        let plain = learned(200, Scaler::Vips { export: false }, 9);
+        let marked = Learned { recipe: Recipe { mark: Some(mark), ..plain.recipe }, ..plain };
+        let marks = |of: u32, learned: Vec<Learned>| {
+            Known::of(Some(&partition(of)), &[known(Some(partition(200)), learned)]).marks
+        };
+        assert_eq!(marks(200, vec![marked, marked]), [mark]);
+        assert_eq!(marks(180, vec![marked]), [mark], "a picture smaller than the side keeps its size");
+        assert_eq!(marks(200, vec![marked, plain]), []);
+        assert_eq!(marks(300, vec![marked]), []);
+        assert_eq!(marks(200, vec![]), []);
+    }
+
+    #[test]
+    fn what_does_not_hold_any_more_is_tried_and_told_from_what_does() {
+        let of = Partition { coding: Coding::Lossless, long_side_px: 200 };
+        let recipes = known(Some(of.clone()), vec![learned(200, Scaler::Vips { export: false }, 20)]);
+        let withheld = PartitionRecipes { refusal: Some("too few".to_owned()), ..recipes.clone() };
+        let engines = known(None, vec![learned(0, Scaler::Vips { export: true }, 5)]);
+        let of_these = |recipes: &[PartitionRecipes]| Known::of(Some(&of), recipes);
+        let (before, after) = (of_these(&[recipes, engines.clone()]), of_these(&[withheld, engines]));
+        assert!(!before.is_withheld && after.is_withheld);
+        assert_eq!((before.learned.len(), after.learned.len()), (1, 2), "then the shop's engines are tried, too");
+        assert_ne!(before.stamp, after.stamp, "so that every pair is tried again");
     }
 
     #[test]

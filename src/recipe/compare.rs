@@ -90,7 +90,7 @@ fn gradient_weights() -> [f32; 64] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::statistic::excess;
+    use super::super::statistic::Map;
     use super::*;
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
             channels,
             values: vec![128; width * height * channels],
         };
-        let excess_of = |grid| errors(&cells, &grid).and_then(|errors| excess(&errors));
+        let excess_of = |grid| Map::of(&cells, errors(&cells, &grid)?)?.excess(None);
         // Colours without the opacity that the file has, and another size: numbers that no message could carry are none.
         assert!(cells.has_alpha());
         assert_eq!(excess_of(grey(cells.width, cells.height, 3)), None);

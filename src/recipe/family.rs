@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{Arithmetic, Frame};
 use super::kernel::{Kernel, Passes, Shrink};
+use super::mark::Mark;
 use super::{gd, magick, pillow};
 
 /// How pixels become fewer.
@@ -118,12 +119,16 @@ pub struct Recipe {
     pub opacity: Option<Opacity>,
     /// Whether pictures are turned upright; unknown where no pair told.
     pub orientation: Option<Orientation>,
+    /// What was burned into the thumbnail at the end, and is left out of every comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Mark>,
 }
 
 impl Recipe {
     /// The recipe of which nothing is known but size and engine.
     pub(super) fn plain(side_px: u32, scaler: Scaler) -> Recipe {
-        Recipe { side_px, frame: Frame::Fit, scaler, sharpen: Sharpen::None, opacity: None, orientation: None }
+        let (frame, sharpen) = (Frame::Fit, Sharpen::None);
+        Recipe { side_px, frame, scaler, sharpen, opacity: None, orientation: None, mark: None }
     }
 
     /// A recipe for any size as it makes thumbnails of this long side.

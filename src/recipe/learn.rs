@@ -5,15 +5,20 @@
 //! gives it credit by how far within the cap its error stays. Several recipes may stand behind the same headers; each is
 //! learned from the pairs that the ones before it do not explain. A recipe that pairs held back do not confirm is refused.
 //!
+//! Where nothing fits, the shop may have burned a mark into its thumbnails: then the engine is looked for that agrees best but
+//! for a part of the frame, the part is found (`burned`), and the recipe with that mark left out has to pass the same, on
+//! more pairs, of different contents, that it does not explain without.
+//!
 //! It decodes nothing: whoever calls it measures pairs, in a decode child or wherever pictures may be read.
 
 use serde::{Deserialize, Serialize};
 
+use super::burned;
 use super::family::{Orientation, Recipe, Scaler, engines, sharpenings};
 use super::frame::Frame;
 use super::kernel::{Kernel, Passes, Shrink};
 use super::reproduce::{Fit, RELATIVE_FROM_PX};
-use super::statistic::Excess;
+use super::statistic::{Excess, Map};
 
 /// Fewer certain pairs than this teach nothing.
 pub const PAIRS_MIN: usize = 10;
@@ -37,6 +42,16 @@ const FOUND: f32 = 0.01;
 const SCREENED: usize = 6;
 /// Engines and frames, or kernels of the general family, that are then tried on all pairs.
 const PROMISING: usize = 10;
+/// A mark has to be seen on thumbnails of so many contents that are explained beside it...
+const MARKED_MIN: usize = 8;
+/// ...so many of them held back while it was looked for...
+const MARKED_HELD_MIN: usize = 2;
+/// ...and at most this part of them explained without it.
+const UNMARKED_SHARE_MAX: f32 = 0.25;
+/// What the right engine leaves at most of seven tenths of a marked thumbnail's blocks, in grey levels.
+const BESIDE_MARK_MAX: f32 = 0.2;
+/// Recipes that are tried again once a mark is known.
+const TRIED_WITH_MARK: usize = 8;
 
 /// A recipe with the evidence for it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,11 +117,19 @@ pub enum Refusal {
 /// [`super::Reproducer::excess`] says, nothing where the original cannot lie in the thumbnail so.
 pub type Measure<'a> = dyn FnMut(&[usize], &[Recipe]) -> Vec<Vec<Option<Excess>>> + 'a;
 
+/// Maps pairs, by their numbers, by one recipe: what [`super::Reproducer::map`] says of each.
+pub type Maps<'a> = dyn FnMut(&[usize], &Recipe) -> Vec<Option<Map>> + 'a;
+
 /// The recipes behind `pairs` thumbnails of one partition, best first; pairs come in a canonical order.
 ///
 /// # Errors
 /// [`Refusal`], when there is not a single recipe to be sure of.
-pub fn learn(side_px: u32, long_sides_px: &[usize], measure: &mut Measure) -> Result<Vec<Learned>, Refusal> {
+pub fn learn(
+    side_px: u32,
+    long_sides_px: &[usize],
+    measure: &mut Measure,
+    maps: &mut Maps,
+) -> Result<Vec<Learned>, Refusal> {
     let pairs = long_sides_px.len();
     if pairs < PAIRS_MIN {
         return Err(Refusal::TooFewPairs { pairs });
@@ -114,7 +137,8 @@ pub fn learn(side_px: u32, long_sides_px: &[usize], measure: &mut Measure) -> Re
     let mut left: Vec<usize> = (0..pairs).collect();
     let mut found = Vec::new();
     while found.len() < RECIPES_MAX && left.len() >= EXPLAINED_MIN {
-        match learn_one(side_px, long_sides_px, &left, measure) {
+        let plain = learn_one(side_px, long_sides_px, &left, measure);
+        match plain.or_else(|refusal| learn_marked(side_px, long_sides_px, &left, measure, maps).ok_or(refusal)) {
             Ok((learned, explained)) => {
                 found.push(learned);
                 left.retain(|pair| !explained.contains(pair));
@@ -132,18 +156,69 @@ fn learn_one(
     left: &[usize],
     measure: &mut Measure,
 ) -> Result<(Learned, Vec<usize>), Refusal> {
-    // Every third pair is held back.
-    let thirds = |held: bool| left.iter().copied().enumerate().filter(move |(at, _)| (at % 3 == 2) == held);
-    let pairs = |held: bool| thirds(held).map(|(_, pair)| pair).collect::<Vec<usize>>();
-    let (held, taught) = (pairs(true), pairs(false));
-    let mut table = Table { pairs: &taught, long_sides_px, rows: Vec::new() };
+    let (taught, held) = parted(left);
+    let mut table = Table::of(&taught, long_sides_px, |excess| excess.loss);
     search(side_px, &mut table, measure);
     let best = table.best();
     let best = settled(best, &taught, long_sides_px, measure);
+    confirmed(best, left, (&taught, &held), long_sides_px, measure)
+}
+
+/// Pairs to learn from, and every third, which is held back.
+fn parted(pairs: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let thirds = |held: bool| pairs.iter().copied().enumerate().filter(move |(at, _)| (at % 3 == 2) == held);
+    let of = |held: bool| thirds(held).map(|(_, pair)| pair).collect();
+    (of(false), of(true))
+}
+
+/// As [`learn_one`], for thumbnails into which a mark was burned.
+fn learn_marked(
+    side_px: u32,
+    long_sides_px: &[usize],
+    left: &[usize],
+    measure: &mut Measure,
+    maps: &mut Maps,
+) -> Option<(Learned, Vec<usize>)> {
+    let (taught, held) = parted(left);
+    let mut table = Table::of(&taught, long_sides_px, |excess| excess.rest);
+    search_engines(side_px, &mut table, measure);
+    let ranked = table.ranked();
+    if table.loss(ranked[0]) > BESIDE_MARK_MAX {
+        return None;
+    }
+    let promising: Vec<Recipe> = ranked.into_iter().take(TRIED_WITH_MARK).map(|row| table.rows[row].0).collect();
+    let with_mark = |recipe: Recipe, maps: &mut Maps| -> Option<Recipe> {
+        let mapped: Vec<Map> = maps(&taught, &recipe).into_iter().flatten().collect();
+        Some(Recipe { mark: Some(burned::find(&mapped)?), ..recipe })
+    };
+    // The engine that agrees best beside any part shows the mark, and the mark shows the right engine.
+    let mark = with_mark(promising[0], maps)?.mark;
+    let marked: Vec<Recipe> = promising.iter().map(|&recipe| Recipe { mark, ..recipe }).collect();
+    let best = Table::measured(&taught, long_sides_px, &marked, measure).best();
+    let best = if (Recipe { mark: None, ..best }) == promising[0] { best } else { with_mark(best, maps)? };
+    let best = settled(best, &taught, long_sides_px, measure);
+    let (learned, explained) = confirmed(best, left, (&taught, &held), long_sides_px, measure).ok()?;
+    let mapped: Vec<Map> = maps(&explained, &best).into_iter().flatten().collect();
+    let side = |map: &Map| map.width.max(map.height);
+    let unmarked = mapped.iter().filter(|map| map.excess(None).is_some_and(|excess| is_explained(&excess, side(map))));
+    let is_there = unmarked.count() as f32 <= UNMARKED_SHARE_MAX * mapped.len() as f32
+        && burned::contents(&mapped.iter().collect::<Vec<_>>()) >= MARKED_MIN
+        && held.iter().filter(|pair| explained.contains(pair)).count() >= MARKED_HELD_MIN;
+    is_there.then_some((learned, explained))
+}
+
+/// A recipe with the evidence for it and the pairs that it explains, if these are enough among all and among those held back.
+fn confirmed(
+    best: Recipe,
+    left: &[usize],
+    (taught, held): (&[usize], &[usize]),
+    long_sides_px: &[usize],
+    measure: &mut Measure,
+) -> Result<(Learned, Vec<usize>), Refusal> {
     let all = Table::measured(left, long_sides_px, &[best], measure);
     let explained: Vec<usize> = left.iter().copied().filter(|&pair| all.credit(0, pair) > 0.0).collect();
     let of = |pairs: &[usize]| pairs.iter().filter(|pair| explained.contains(pair)).count();
-    let (taught_explained, held_explained) = (of(&taught), of(&held));
+    let (taught_explained, held_explained) = (of(taught), of(held));
     if explained.len() < EXPLAINED_MIN || (explained.len() as f32) < EXPLAINED_SHARE_MIN * left.len() as f32 {
         return Err(Refusal::NothingFits { explained: explained.len(), pairs: left.len() });
     }
@@ -169,16 +244,33 @@ fn learn_one(
     Ok((learned, explained))
 }
 
+/// Whether what is left of a thumbnail of this size is within what the right recipe leaves.
+pub(super) fn is_explained(excess: &Excess, long_side_px: usize) -> bool {
+    credit(excess, long_side_px) > 0.0
+}
+
+/// 1 for a pair without error, 0 for one at or beyond the cap.
+fn credit(excess: &Excess, long_side_px: usize) -> f32 {
+    let cap = if long_side_px >= RELATIVE_FROM_PX { HZ_CAP } else { D_CAP };
+    (1.0 - Fit::error(excess, long_side_px) / cap).max(0.0)
+}
+
 /// What each recipe tried leaves unexplained of each pair.
 struct Table<'a> {
     pairs: &'a [usize],
     long_sides_px: &'a [usize],
+    /// What recipes are ranked by.
+    figure: fn(&Excess) -> f32,
     rows: Vec<(Recipe, Vec<Option<Excess>>)>,
 }
 
 impl<'a> Table<'a> {
+    fn of(pairs: &'a [usize], long_sides_px: &'a [usize], figure: fn(&Excess) -> f32) -> Self {
+        Table { pairs, long_sides_px, figure, rows: Vec::new() }
+    }
+
     fn measured(pairs: &'a [usize], long_sides_px: &'a [usize], recipes: &[Recipe], measure: &mut Measure) -> Self {
-        let mut table = Table { pairs, long_sides_px, rows: Vec::new() };
+        let mut table = Table::of(pairs, long_sides_px, |excess| excess.loss);
         table.add(recipes, measure);
         table
     }
@@ -201,12 +293,9 @@ impl<'a> Table<'a> {
         self.rows[row].1[at]
     }
 
-    /// 1 for a pair without error, 0 for one at or beyond the cap.
+    /// See [`credit`].
     fn credit(&self, row: usize, pair: usize) -> f32 {
-        let long_side_px = self.long_sides_px[pair];
-        let cap = if long_side_px >= RELATIVE_FROM_PX { HZ_CAP } else { D_CAP };
-        let error = self.excess(row, pair).map_or(f32::INFINITY, |excess| Fit::error(&excess, long_side_px));
-        (1.0 - error / cap).max(0.0)
+        self.excess(row, pair).map_or(0.0, |excess| credit(&excess, self.long_sides_px[pair]))
     }
 
     fn credits(&self, row: usize) -> f32 {
@@ -215,11 +304,19 @@ impl<'a> Table<'a> {
 
     /// The mean loss of the best half of all pairs: where two recipes stand behind one header, each has its half.
     fn loss(&self, row: usize) -> f32 {
-        let mut losses: Vec<f32> =
-            self.rows[row].1.iter().map(|excess| excess.map_or(f32::INFINITY, |excess| excess.loss)).collect();
+        let mut losses: Vec<f32> = self.rows[row]
+            .1
+            .iter()
+            .map(|excess| excess.map_or(f32::INFINITY, |excess| (self.figure)(&excess)))
+            .collect();
         losses.sort_by(f32::total_cmp);
         losses.truncate(losses.len().div_ceil(2));
         losses.iter().sum::<f32>() / losses.len() as f32
+    }
+
+    /// Whether its best recipe leaves so little that nothing better needs to be looked for.
+    fn is_settled(&self) -> bool {
+        self.loss(self.ranked()[0]) < FOUND
     }
 
     /// Rows by loss, least first; of equals the one that was tried first.
@@ -242,41 +339,47 @@ impl<'a> Table<'a> {
     }
 }
 
+/// What a recipe of this size is, before anything but frame and engine is known of it.
+fn plain(side_px: u32) -> impl Fn(Frame, Scaler) -> Recipe {
+    move |frame, scaler| Recipe { frame, ..Recipe::plain(side_px, scaler) }
+}
+
 /// Fills the table, stage by stage.
 fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
-    let plain = |frame, scaler| Recipe { frame, ..Recipe::plain(side_px, scaler) };
-    let crossed = |scalers: &[Scaler]| -> Vec<Recipe> {
-        Frame::ALL.iter().flat_map(|&frame| scalers.iter().map(move |&scaler| plain(frame, scaler))).collect()
-    };
-    // A few pairs tell which engines and frames are worth the others.
-    let few: Vec<usize> = table.pairs.iter().copied().step_by(table.pairs.len().div_ceil(SCREENED)).collect();
-    let screen = Table::measured(&few, table.long_sides_px, &crossed(&engines()), measure);
-    let promising: Vec<Recipe> = screen.ranked().into_iter().take(PROMISING).map(|row| screen.rows[row].0).collect();
-    table.add(&promising, measure);
-    let settled = |table: &Table| table.loss(table.ranked()[0]) < FOUND;
-    if settled(table) {
-        return;
-    }
-    let sharpened = |table: &Table, many: usize| -> Vec<Recipe> {
-        let top: Vec<Recipe> = table.ranked().into_iter().take(many).map(|row| table.rows[row].0).collect();
-        let with = |recipe: Recipe| sharpenings(recipe.scaler).map(move |sharpen| Recipe { sharpen, ..recipe });
-        top.into_iter().flat_map(with).collect()
-    };
-    let by_sharpening = sharpened(table, 6);
-    table.add(&by_sharpening, measure);
+    search_engines(side_px, table, measure);
     let enough = table.credits(table.ranked()[0]) >= 0.5 * table.pairs.len() as f32;
-    if settled(table) || enough {
-        return;
+    if !table.is_settled() && !enough {
+        search_kernels(side_px, table, measure);
     }
+}
+
+/// The known engines in every frame, then sharpened.
+fn search_engines(side_px: u32, table: &mut Table, measure: &mut Measure) {
+    let plain = plain(side_px);
+    let crossed: Vec<Recipe> = Frame::ALL
+        .iter()
+        .flat_map(|&frame| engines().into_iter().map(move |scaler| (frame, scaler)))
+        .map(|(frame, scaler)| plain(frame, scaler))
+        .collect();
+    let promising = screened(table, &crossed, measure);
+    table.add(&promising, measure);
+    if !table.is_settled() {
+        let by_sharpening = sharpened(table, 6);
+        table.add(&by_sharpening, measure);
+    }
+}
+
+/// The general family, in the frame that the engines showed.
+fn search_kernels(side_px: u32, table: &mut Table, measure: &mut Measure) {
     let frame = table.rows[table.ranked()[0]].0.frame;
+    let plain = plain(side_px);
     let general = |shrink, kernel, passes| plain(frame, Scaler::Kernel { shrink, kernel, passes });
     let kernels: Vec<Recipe> = Shrink::ALL
         .iter()
         .flat_map(|&shrink| Kernel::ALL.iter().map(move |&kernel| (shrink, kernel)))
         .map(|(shrink, kernel)| general(shrink, kernel, Passes::RowsClamped))
         .collect();
-    let screen = Table::measured(&few, table.long_sides_px, &kernels, measure);
-    let promising: Vec<Recipe> = screen.ranked().into_iter().take(PROMISING).map(|row| screen.rows[row].0).collect();
+    let promising = screened(table, &kernels, measure);
     table.add(&promising, measure);
     let by_sharpening = sharpened(table, 3);
     table.add(&by_sharpening, measure);
@@ -294,6 +397,21 @@ fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
         })
         .collect();
     table.add(&by_passes, measure);
+}
+
+/// The promising ones among recipes: a few pairs tell which are worth the others.
+fn screened(table: &Table, recipes: &[Recipe], measure: &mut Measure) -> Vec<Recipe> {
+    let few: Vec<usize> = table.pairs.iter().copied().step_by(table.pairs.len().div_ceil(SCREENED)).collect();
+    let mut screen = Table::of(&few, table.long_sides_px, table.figure);
+    screen.add(recipes, measure);
+    screen.ranked().into_iter().take(PROMISING).map(|row| screen.rows[row].0).collect()
+}
+
+/// The best recipes of a table with every common sharpening.
+fn sharpened(table: &Table, many: usize) -> Vec<Recipe> {
+    let top: Vec<Recipe> = table.ranked().into_iter().take(many).map(|row| table.rows[row].0).collect();
+    let with = |recipe: Recipe| sharpenings(recipe.scaler).map(move |sharpen| Recipe { sharpen, ..recipe });
+    top.into_iter().flat_map(with).collect()
 }
 
 /// The recipe with what pairs tell of orientation and transparency; what no pair tells stays open.

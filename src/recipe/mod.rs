@@ -21,6 +21,7 @@ mod frame;
 mod gd;
 mod kernel;
 mod magick;
+mod mark;
 mod opacity;
 mod pillow;
 mod predict;
@@ -30,12 +31,14 @@ mod vips;
 mod words;
 
 // The comparison of both.
+mod burned;
 mod compare;
 mod engines;
 mod forward;
 mod learn;
 mod reproduce;
 mod statistic;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -46,10 +49,12 @@ pub use family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 pub use frame::Frame;
 pub use gd::Build;
 pub use kernel::{Kernel, Passes, Shrink};
-pub use learn::{Learned, Measure, PAIRS_MIN, Refusal, explain_most, learn};
+pub use learn::{Learned, Maps, Measure, PAIRS_MIN, Refusal, explain_most, learn};
 pub use magick::{Depth, Operator};
+pub use mark::{Anchor, Area, Mark, Span};
 pub use partition::{Coding, Partition};
 pub use pillow::Filter;
 pub use reproduce::{D_NEAR, Fit, HZ_NEAR, RELATIVE_FROM_PX, Reproducer, TURNS};
-pub use statistic::Excess;
+pub use statistic::{Excess, Map};
 pub use upload::Upload;
+pub use watch::{Watch, last};

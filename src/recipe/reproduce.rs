@@ -17,7 +17,7 @@ use super::family::{Opacity, Recipe};
 use super::frame::{Placement, place};
 use super::learn::Learned;
 use super::predict::{Choice, ScaleKey, Scaled, choices, finish, scale, view};
-use super::statistic::{Excess, excess};
+use super::statistic::{Excess, Map};
 use super::taps::Grid;
 use super::upload::Upload;
 
@@ -55,6 +55,9 @@ pub const HZ_NEAR: f32 = 0.3;
 /// What comes within so many times the limit of a copy is no proof, but no stranger either: near-identical frames.
 pub const ALIKE: f32 = 4.0;
 
+/// A thumbnail whose luma deviates less than this beside its mark, in levels, is made by too many pictures.
+const DETAIL_BESIDE_MARK_MIN: f32 = 10.0;
+
 /// From this long side on the gradient-relative error decides, below it the absolute one: small thumbnails have too few
 /// blocks for a local gradient, large ones have edges on which every emulation errs.
 pub const RELATIVE_FROM_PX: usize = 160;
@@ -63,6 +66,12 @@ impl Fit {
     /// The largest error of a copy, for a thumbnail of this size.
     pub fn limit(long_side_px: usize) -> f32 {
         if long_side_px >= RELATIVE_FROM_PX { HZ_NEAR } else { D_NEAR }
+    }
+
+    /// Whether it is as near as a copy has to be, whatever that may prove.
+    pub fn is_reproduced(&self, long_side_px: usize) -> bool {
+        let error = if long_side_px >= RELATIVE_FROM_PX { self.hz } else { self.d };
+        error <= Fit::limit(long_side_px)
     }
 
     /// Of the two errors, the one that decides for a thumbnail of this size.
@@ -116,9 +125,11 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let excess = self.excess(&learned.recipe, cells, turn)?;
             let long_side_px = cells.long_side();
             let error = Fit::error(&excess, long_side_px);
-            let within = error <= learned.threshold(long_side_px);
+            // What is proven rests on the blocks beside a mark: there has to be enough to see on them alone.
+            let tells = learned.recipe.mark.is_none() || excess.detail >= DETAIL_BESIDE_MARK_MIN;
+            let within = tells && error <= learned.threshold(long_side_px);
             let limit = Fit::limit(long_side_px);
-            let (near, alike) = (error <= limit, error <= ALIKE * limit);
+            let (near, alike) = (tells && error <= limit, error <= ALIKE * limit);
             Some(Fit { d: excess.d, hz: excess.hz, loss: excess.loss, turn, within, near, alike })
         });
         fits.min_by(|a, b| a.loss.total_cmp(&b.loss))
@@ -127,7 +138,23 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
     /// What a recipe leaves unexplained, in the best of the choices that it leaves open; nothing when the upload cannot lie
     /// in the thumbnail so.
     pub fn excess(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Option<Excess> {
-        let excesses = choices(recipe, self.upload, turn).into_iter().filter_map(|choice| {
+        let excesses = self.maps(recipe, cells, turn).into_iter().filter_map(|map| map.excess(recipe.mark.as_ref()));
+        excesses.min_by(|a, b| (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(std::cmp::Ordering::Equal))
+    }
+
+    /// Where a recipe leaves something unexplained, whatever its mark, in the choice that leaves least but for a part of the
+    /// frame.
+    pub fn map(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Option<Map> {
+        let maps = self.maps(recipe, cells, turn).into_iter();
+        let maps = maps.filter_map(|map| Some((map.excess(None)?.rest, map)));
+        maps.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, map)| map)
+    }
+
+    /// One for each of the choices that a recipe leaves open.
+    fn maps(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Vec<Map> {
+        // The mark plays no part in a prediction.
+        let recipe = &Recipe { mark: None, ..*recipe };
+        let maps = choices(recipe, self.upload, turn).into_iter().filter_map(|choice| {
             let thumbnail = (cells.width, cells.height);
             let size = self.upload.size(view(&choice));
             let placement = place(recipe.frame, recipe.scaler.arithmetic(), size, thumbnail)?;
@@ -137,9 +164,9 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
             let ground = ground(cells, &placement);
             let key = Key { recipe: *recipe, choice, placement, thumbnail, ground };
             let prediction = self.prediction(key)?;
-            excess(&errors(cells, &prediction)?)
+            Map::of(cells, errors(cells, &prediction)?)
         });
-        excesses.min_by(|a, b| (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(std::cmp::Ordering::Equal))
+        maps.collect()
     }
 
     fn prediction(&self, key: Key) -> Option<Rc<Grid<u8>>> {
@@ -166,8 +193,8 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
     }
 }
 
-/// The level of the margins, read off the thumbnail: the mean of its outermost lines that lie in a margin, taken as white
-/// or black when it is close to that.
+/// The level of the margins, read off the thumbnail: the median of its outermost lines that lie in a margin, which no small
+/// mark moves; taken as white or black when it is close to that.
 fn ground(cells: &Cells, placement: &Placement) -> u8 {
     let (left, top) = placement.at;
     let (right, bottom) = (left + placement.scaled.0, top + placement.scaled.1);
@@ -175,13 +202,12 @@ fn ground(cells: &Cells, placement: &Placement) -> u8 {
     let edge = |x: usize, y: usize| x == 0 || y == 0 || x + 1 == cells.width || y + 1 == cells.height;
     let places = (0..cells.height).flat_map(|y| (0..cells.width).map(move |x| (x, y)));
     let margin = places.filter(|&(x, y)| edge(x, y) && !within(x, y));
-    let (sum, count) = margin.fold((0u64, 0u64), |(sum, count), (x, y)| {
-        (sum + u64::from(cells.pixels.rgb[(y * cells.width + x) * 3 + 1]), count + 1)
-    });
-    match sum.checked_div(count) {
+    let mut levels: Vec<u8> = margin.map(|(x, y)| cells.pixels.rgb[(y * cells.width + x) * 3 + 1]).collect();
+    levels.sort_unstable();
+    match levels.get(levels.len() / 2) {
         None => 255,
-        Some(mean) if mean >= 250 => 255,
-        Some(mean) if mean <= 5 => 0,
-        Some(mean) => mean as u8,
+        Some(&median) if median >= 250 => 255,
+        Some(&median) if median <= 5 => 0,
+        Some(&median) => median,
     }
 }

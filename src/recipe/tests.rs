@@ -4,6 +4,8 @@
 
 use crate::decode::{Limits, Scale, decode, samples, upright};
 
+mod marks;
+
 use super::cells::Cells;
 use super::engines::learn_engines;
 use super::family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
@@ -13,7 +15,7 @@ use super::learn::{PAIRS_MIN, Refusal, learn};
 use super::partition::{Coding, Partition};
 use super::pillow::{Filter, Part};
 use super::reproduce::{Reproducer, TURNS};
-use super::statistic::Excess;
+use super::statistic::{Excess, Map};
 use super::taps::Grid;
 use super::upload::Upload;
 use super::{gd, magick, opacity, pillow, vips};
@@ -183,14 +185,26 @@ fn vips_is_exact() {
     assert_eq!(vips::reduce(&scene(23, 17, 4), 23.0 / 9.0, 23.0 / 9.0).values, VIPS_OPACITY);
 }
 
-/// A thumbnail of the painted scene `seed` by Pillow's bicubic filter, as a JPEG, with the original as a PNG.
+/// A thumbnail of the painted scene `seed` by one of Pillow's filters, as a JPEG, with the original as a PNG.
 fn pair(seed: u32, filter: Filter, side: usize) -> (Vec<u8>, Vec<u8>) {
-    let (width, height) = (260 + seed % 7 * 10, 190 + seed % 5 * 10);
+    marked_pair(seed, (260 + seed % 7 * 10, 190 + seed % 5 * 10), filter, side, |_| {})
+}
+
+/// The same of an original of this size, with a mark that is painted over the small picture.
+fn marked_pair(
+    seed: u32,
+    (width, height): (u32, u32),
+    filter: Filter,
+    side: usize,
+    mark: impl Fn(&mut Grid<u8>),
+) -> (Vec<u8>, Vec<u8>) {
     let rgb = samples::scene(width, height, seed);
     let original = samples::png(width, height, ::png::ColorType::Rgb, ::png::BitDepth::Eight, &rgb, |_| {});
     let grid = Grid { width: width as usize, height: height as usize, channels: 3, values: rgb };
-    let to = (side, (f64::from(height) * side as f64 / f64::from(width)).round_ties_even() as usize);
-    let small = pillow::resize(&grid, to, filter, pillow::whole(&grid));
+    let shrunk = |length: u32| (f64::from(length) * side as f64 / f64::from(width.max(height))).round_ties_even();
+    let to = (shrunk(width) as usize, shrunk(height) as usize);
+    let mut small = pillow::resize(&grid, to, filter, pillow::whole(&grid));
+    mark(&mut small);
     let space = mozjpeg::ColorSpace::JCS_RGB;
     (samples::jpeg(&small.values, to.0 as u32, to.1 as u32, space, samples::Jpeg::Baseline), original)
 }
@@ -203,7 +217,13 @@ fn plain(side_px: u32, scaler: Scaler) -> Recipe {
         sharpen: Sharpen::None,
         opacity: Some(Opacity::Before(255)),
         orientation: Some(Orientation::Applied),
+        mark: None,
     }
+}
+
+/// Where there is no mark, nobody asks for a map.
+fn unmapped(pairs: &[usize], _: &Recipe) -> Vec<Option<Map>> {
+    vec![None; pairs.len()]
 }
 
 fn excess(thumbnail: &[u8], original: &[u8], recipe: &Recipe, turn: u8) -> Option<Excess> {
@@ -281,12 +301,12 @@ fn learning_finds_what_was_done_and_says_the_same_again() {
         recipes.iter().map(|recipe| reproducer.excess(recipe, &cells[pair], 1)).collect()
     };
     let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| one(pair, recipes)).collect();
-    let learned = learn(90, &vec![90; pairs.len()], &mut measure).unwrap();
+    let learned = learn(90, &vec![90; pairs.len()], &mut measure, &mut unmapped).unwrap();
     assert_eq!(learned.len(), 1);
     assert_eq!(learned[0].recipe.scaler, Scaler::Pillow { filter: Filter::Bicubic });
     assert_eq!((learned[0].recipe.opacity, learned[0].recipe.orientation), (None, None), "no pair told");
     assert_eq!(learned[0].explained, learned[0].pairs);
-    assert_eq!(learn(90, &vec![90; pairs.len()], &mut measure).unwrap(), learned);
+    assert_eq!(learn(90, &vec![90; pairs.len()], &mut measure, &mut unmapped).unwrap(), learned);
     let stored = serde_json::to_string(&learned[0]).unwrap();
     assert_eq!(serde_json::from_str::<super::Learned>(&stored).unwrap(), learned[0]);
 }
@@ -295,20 +315,23 @@ fn learning_finds_what_was_done_and_says_the_same_again() {
 fn two_recipes_behind_one_header_are_both_learned_and_chance_is_not() {
     // Pair by pair the one or the other engine leaves nothing, every other one something.
     let (one, other) = (Scaler::Pillow { filter: Filter::Lanczos }, Scaler::Vips { export: false });
-    let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0 };
-    let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
+    let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0, rest: 0.0, detail: 40.0 };
+    let far = Excess { loss: 2.0, d: 9.0, hz: 9.0, rest: 2.0, detail: 40.0 };
     let of_pair = |pair: &usize, recipes: &[Recipe]| {
         let right = if pair.is_multiple_of(2) { one } else { other };
         let fits = |recipe: &Recipe| recipe.scaler == right && recipe.sharpen == Sharpen::None;
         recipes.iter().map(|recipe| Some(if fits(recipe) { exact } else { far })).collect()
     };
     let mut measure = |pairs: &[usize], recipes: &[Recipe]| pairs.iter().map(|pair| of_pair(pair, recipes)).collect();
-    let learned = learn(200, &[200; 24], &mut measure).unwrap();
+    let learned = learn(200, &[200; 24], &mut measure, &mut unmapped).unwrap();
     let scalers: Vec<_> = learned.iter().map(|one| one.recipe.scaler).collect();
     assert!(scalers.len() == 2 && scalers.contains(&one) && scalers.contains(&other), "{scalers:?}");
     let mut nothing = |pairs: &[usize], recipes: &[Recipe]| vec![vec![Some(far); recipes.len()]; pairs.len()];
-    assert_eq!(learn(200, &[200; 24], &mut nothing), Err(Refusal::NothingFits { explained: 0, pairs: 24 }));
-    assert_eq!(learn(200, &[200; 9], &mut nothing), Err(Refusal::TooFewPairs { pairs: 9 }));
+    assert_eq!(
+        learn(200, &[200; 24], &mut nothing, &mut unmapped),
+        Err(Refusal::NothingFits { explained: 0, pairs: 24 })
+    );
+    assert_eq!(learn(200, &[200; 9], &mut nothing, &mut unmapped), Err(Refusal::TooFewPairs { pairs: 9 }));
 }
 
 #[test]
@@ -340,8 +363,8 @@ fn engines_are_learned_across_sizes_and_chance_teaches_none() {
 
 #[test]
 fn a_sharpened_engine_is_learned_and_two_pairs_alone_are_chance() {
-    let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0 };
-    let far = Excess { loss: 2.0, d: 9.0, hz: 9.0 };
+    let exact = Excess { loss: 0.0, d: 0.0, hz: 0.0, rest: 0.0, detail: 40.0 };
+    let far = Excess { loss: 2.0, d: 9.0, hz: 9.0, rest: 2.0, detail: 40.0 };
     let mild = Sharpen::Pillow { radius: 80, percent: 70, threshold: 0 };
     let explains = |pair: usize, recipe: &Recipe| match pair {
         0..6 => recipe.scaler == Scaler::Vips { export: false } && recipe.sharpen == Sharpen::None,

@@ -6,6 +6,7 @@ use super::family::{Opacity, Orientation, Recipe, Scaler, Sharpen};
 use super::frame::Frame;
 use super::kernel::{Kernel, Shrink};
 use super::magick::Operator;
+use super::mark::{Area, Mark};
 use super::partition::Coding;
 use super::pillow::Filter;
 
@@ -34,11 +35,31 @@ impl Display for Recipe {
             Some(Orientation::Ignored) => ", recorded orientation ignored",
         })?;
         match self.opacity {
-            None => Ok(()),
-            Some(Opacity::Before(level) | Opacity::After(level)) => write!(f, ", on a ground of level {level}"),
-            Some(Opacity::Kept) => f.write_str(", opacity kept"),
-            Some(Opacity::Dropped) => f.write_str(", opacity forgotten"),
+            None => {}
+            Some(Opacity::Before(level) | Opacity::After(level)) => write!(f, ", on a ground of level {level}")?,
+            Some(Opacity::Kept) => f.write_str(", opacity kept")?,
+            Some(Opacity::Dropped) => f.write_str(", opacity forgotten")?,
         }
+        self.mark.map_or(Ok(()), |mark| write!(f, "; a mark {} is left out", place(&mark, self.side_px)))
+    }
+}
+
+/// Where a mark lies in a square thumbnail of this side.
+fn place(mark: &Mark, side_px: u32) -> &'static str {
+    // A recipe for any size has no side; then a usual one serves.
+    let side = if side_px == 0 { 200 } else { side_px as usize };
+    let Area { columns, rows } = mark.pixels((side, side));
+    let third = |range: std::ops::Range<usize>| (range.start + range.end) * 3 / (2 * side);
+    match (third(columns), third(rows)) {
+        (0, 0) => "at the upper left",
+        (1, 0) => "at the top",
+        (_, 0) => "at the upper right",
+        (0, 1) => "at the left",
+        (1, 1) => "in the middle",
+        (_, 1) => "at the right",
+        (0, _) => "at the lower left",
+        (1, _) => "at the bottom",
+        (..) => "at the lower right",
     }
 }
 
@@ -125,6 +146,7 @@ fn quality(luma: &[u16]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Anchor, Span};
     use super::*;
 
     #[test]
@@ -139,6 +161,9 @@ mod tests {
         };
         let words = "ImageMagick -thumbnail, UnsharpMask(0.8, 70, 0), the whole picture with margins, turned upright";
         assert_eq!(recipe.to_string(), words);
+        let span = |from, to| Span { anchor: Anchor::Share, from, to };
+        let marked = Recipe { mark: Some(Mark { across: span(620, 970), down: span(840, 960) }), ..recipe };
+        assert_eq!(marked.to_string(), format!("{words}; a mark at the lower right is left out"));
         assert_eq!(Recipe::plain(0, Scaler::Vips { export: false }).to_string(), "vipsthumbnail, the whole picture");
     }
 

@@ -21,6 +21,9 @@ pub(super) struct Pair<'a> {
     pub distance: Option<u16>,
     /// The worst of the record's thumbnails: all of them were made from the original.
     pub residual: Option<Residual>,
+    /// The same beside the shop's marks, where such are known: for people and for what a recipe proves. What stands without a
+    /// recipe stands without its marks.
+    pub telling: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
     /// Another record, of which nothing says that it lost the same original, may have lost this file, too.
@@ -70,6 +73,7 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
+            telling: candidate.and_then(|candidate| worst(candidate.telling())),
             reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
             reproduces_another: false,
             answer: answers.get(&key).copied(),
@@ -90,7 +94,7 @@ fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, 
         let taken = certain.get(&candidate.record).is_some_and(|&image| image != candidate.image);
         let may_be_its_own = match of_every_fit(candidate, |fit| fit.alike) {
             Some(nearly) => nearly,
-            None => !taken && worst(candidate.residuals()).is_some_and(|residual| residual.z() < RIVAL_Z_MAX),
+            None => !taken && worst(candidate.telling()).is_some_and(|residual| residual.z() < RIVAL_Z_MAX),
         };
         if may_be_its_own {
             near.entry(candidate.image).or_default().extend(records.get(&candidate.record));

@@ -7,7 +7,7 @@ use crate::domain::Verdict;
 
 /// The reason in words. `another_makes_it`: the shop's recipe makes the record's thumbnail from another content, too.
 pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_makes_it: bool) -> String {
-    let pixels = match &pair.residual {
+    let pixels = match &pair.telling {
         None => "the pixels could not be compared".to_owned(),
         Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
         Some(residual) if residual.z() < BYTES_Z_MAX => {
@@ -61,7 +61,7 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_make
         if pair.agreement.digest_differs {
             words.push_str("; another digest is recorded");
         }
-        if pair.residual.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
+        if pair.telling.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
             words.push_str("; the colours differ");
         }
     }

@@ -34,7 +34,7 @@ pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
         // What was refused is refused in every copy.
         for at in (0..pairs.len()).filter(|&at| pairs[at].answer == Some(false) && !pairs[at].is_implied) {
             for &other in
-                open.iter().filter(|&&other| pairs[other].residual.is_some_and(|residual| resembles(&residual)))
+                open.iter().filter(|&&other| pairs[other].telling.is_some_and(|residual| resembles(&residual)))
             {
                 ask(at, other);
             }

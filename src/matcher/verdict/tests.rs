@@ -52,7 +52,7 @@ fn residual(z: f32) -> Residual {
 
 pub(super) fn measured(image: i64, record: i64, z: f32) -> CandidateFacts {
     let thumbnail = Digest([record as u8; 32]);
-    let measured = vec![Measured { thumbnail, residual: Some(residual(z)), known: 0, fit: None }];
+    let measured = vec![Measured { thumbnail, residual: Some(residual(z)), known: 0, fit: None, beside: None }];
     CandidateFacts { image: ImageId(image), record: RecordId(record), distance: Some(10), measured }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::matcher::geometry::turn;
+use crate::recipe::{Anchor, Span};
 
 /// A picture with texture, edges and a disc, the same for every reader: also the input of the reference numbers.
 fn picture(width: u32, height: u32) -> Pixels {
@@ -224,4 +225,29 @@ fn art_that_vanished_on_its_ground_still_agrees() {
     let black = plain(0);
     assert!(black.z() < 1.0 && black.detail < 1.0, "{black:?}");
     assert_eq!(plain(128).z(), UNLIKE_Z, "another level is another picture");
+}
+
+#[test]
+fn what_lies_under_a_mark_says_nothing_and_the_rest_as_much_as_ever() {
+    let upload = picture(192, 144);
+    let plain = shrunk(&upload, 64, 48);
+    let mut marked = plain.clone();
+    for y in 35..46 {
+        for x in 41..62 {
+            marked.rgb[(y * 64 + x) * 3..][..3].copy_from_slice(&[235; 3]);
+        }
+    }
+    let span = |from, to| Span { anchor: Anchor::Start, from, to };
+    let mark = Mark { across: span(41, 62), down: span(35, 46) };
+    let master = Master::new(std::slice::from_ref(&upload), (192, 144));
+    let residual = |pixels: &Pixels, marks: &[Mark]| {
+        Verifier::new(&master).residual(&Thumbnail::new(pixels, Coding::Other).beside(marks)).unwrap()
+    };
+    let (seen, beside) = (residual(&marked, &[]), residual(&marked, &[mark]));
+    assert!(seen.z() > 2.0 * beside.z() && seen.zncc < beside.zncc, "{seen:?} {beside:?}");
+    assert!(close(beside.z(), residual(&plain, &[mark]).z()), "whatever the mark shows");
+    assert!(residual(&tampered(&marked), &[mark]).z_fine > 1.5 * beside.z_fine, "a digit beside it");
+    // A mark that takes everything is none.
+    let all = Mark { across: span(0, 64), down: span(0, 48) };
+    assert_eq!(residual(&marked, &[all]), seen);
 }
