@@ -13,6 +13,8 @@ pub(super) struct Gone;
 pub(super) enum Answer {
     /// Go on.
     Good,
+    /// None any more; there is nothing more to come.
+    End,
     /// This one failed, the next may not.
     Bad,
 }
@@ -63,7 +65,8 @@ impl Line {
                 self.line()?;
                 Ok(Answer::Bad)
             }
-            _ => Err(Gone),
+            Some(_) => Err(Gone),
+            None => Ok(Answer::End),
         }
     }
 

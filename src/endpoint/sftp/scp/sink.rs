@@ -146,11 +146,12 @@ impl Sink<'_> {
         });
         let answer = whole.and_then(|()| self.line.answer());
         match (answer, fault) {
-            (Ok(Answer::Good), None) => match incoming.finish() {
+            // curl, and what else stands on libssh2, ends without the last byte. The announced length is there.
+            (Ok(Answer::Good | Answer::End), None) => match incoming.finish() {
                 Ok(_) => self.line.send([0]),
                 Err(fault) => self.fail_with(&fault),
             },
-            (Ok(Answer::Good), Some(fault)) => {
+            (Ok(Answer::Good | Answer::End), Some(fault)) => {
                 keep(incoming, path);
                 self.fail_with(&fault)
             }

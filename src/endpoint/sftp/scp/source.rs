@@ -19,7 +19,10 @@ struct Source<'a> {
 /// Sends what the client asked for; whether anything failed.
 pub(super) fn send(line: &mut Line, command: &Command, tree: &Tree) -> Result<bool, Gone> {
     let mut source = Source { line, tree, command, failed: false };
-    source.line.answer()?;
+    // Whether the client is ready is all that this tells.
+    if matches!(source.line.answer()?, Answer::End) {
+        return Err(Gone);
+    }
     for path in &command.paths {
         let found = TreePath::resolve(&TreePath::root(), path)
             .map_err(TreeError::from)
@@ -127,7 +130,11 @@ impl Source<'_> {
 
     /// The client's answer; a bad one counts.
     fn heed(&mut self) -> Result<bool, Gone> {
-        let good = matches!(self.line.answer()?, Answer::Good);
+        let good = match self.line.answer()? {
+            Answer::Good => true,
+            Answer::Bad => false,
+            Answer::End => return Err(Gone),
+        };
         self.failed |= !good;
         Ok(good)
     }
