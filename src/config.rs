@@ -56,8 +56,15 @@ pub struct Ftp {
     /// Where it listens.
     #[serde(deserialize_with = "several")]
     pub listen: Vec<SocketAddr>,
+    /// Where it listens for clients that begin with TLS, before any command (implicit FTPS).
+    #[serde(deserialize_with = "several")]
+    pub listen_implicit: Vec<SocketAddr>,
     /// Whether TLS must, may or cannot be used.
     pub tls: Tls,
+    /// Whether data connections must resume the TLS session of their control connection.
+    pub tls_resume_required: bool,
+    /// Whether the server connects to clients that ask for it (PORT and EPRT), at their own address.
+    pub active: bool,
     /// First port for passive data connections; 0 lets the system choose.
     pub passive_port_first: u16,
     /// Last port for passive data connections.
@@ -82,6 +89,9 @@ pub struct FtpAlso {
     /// Where it listens.
     #[serde(deserialize_with = "several")]
     pub listen: Vec<SocketAddr>,
+    /// See [`Ftp::listen_implicit`]; none unless it is given here.
+    #[serde(default, deserialize_with = "several")]
+    pub listen_implicit: Vec<SocketAddr>,
     /// See [`Ftp::passive_port_first`].
     pub passive_port_first: Option<u16>,
     /// See [`Ftp::passive_port_last`].
@@ -233,7 +243,10 @@ impl Default for Ftp {
     fn default() -> Self {
         Ftp {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 2121))],
+            listen_implicit: Vec::new(),
             tls: Tls::Offered,
+            tls_resume_required: false,
+            active: false,
             passive_port_first: 0,
             passive_port_last: 0,
             passive_address: None,
@@ -312,6 +325,7 @@ impl Ftp {
         for also in &self.also {
             all.push(Ftp {
                 listen: also.listen.clone(),
+                listen_implicit: also.listen_implicit.clone(),
                 passive_port_first: also.passive_port_first.unwrap_or(self.passive_port_first),
                 passive_port_last: also.passive_port_last.unwrap_or(self.passive_port_last),
                 passive_address: also.passive_address.clone().or(self.passive_address.clone()),
@@ -392,6 +406,10 @@ impl Config {
                     "the passive ports {first} to {last} are no range; set both, the smaller one first"
                 ));
             }
+        }
+        let implicit = self.ftp.listeners().iter().any(|listener| !listener.listen_implicit.is_empty());
+        if implicit && self.ftp.tls == Tls::Off {
+            return Err("`ftp.listen_implicit` wants TLS, and `ftp.tls` is \"off\"; leave one of them out".into());
         }
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.connections` and `limits.connections_per_address` must be at least 1".into());

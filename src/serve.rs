@@ -213,7 +213,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
 
 async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let ways_in = WaysIn::open(config, house).await?;
-    let (ftp, sftp) = ways_in.addresses()?;
+    let ways = ways_in.addresses()?;
     let address = config.web.listen;
     let web_listener = bind("the pages", address).await?;
     let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
@@ -238,7 +238,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     // Whoever reads that all listen may ask for the end at once.
     let ending = Ending::listen()?;
     eprintln!("pages: http://{web}/?token={token}");
-    println!("ready ftp={ftp} sftp={sftp} web={web}");
+    println!("ready {ways} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
     let (((), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)

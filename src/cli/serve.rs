@@ -15,6 +15,9 @@ pub struct Args {
     /// Where FTP and FTPS listen; port 0 lets the system choose; may be given several times
     #[arg(long, value_name = "ADDR")]
     ftp: Vec<SocketAddr>,
+    /// Where FTP listens inside TLS from the first byte (implicit FTPS); may be given several times
+    #[arg(long, value_name = "ADDR")]
+    ftps: Vec<SocketAddr>,
     /// Where SFTP and scp listen; may be given several times
     #[arg(long, value_name = "ADDR")]
     sftp: Vec<SocketAddr>,
@@ -31,6 +34,9 @@ pub fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let mut config = Config::load(data)?;
     if !args.ftp.is_empty() {
         config.ftp.listen.clone_from(&args.ftp);
+    }
+    if !args.ftps.is_empty() {
+        config.ftp.listen_implicit.clone_from(&args.ftps);
     }
     if !args.sftp.is_empty() {
         config.sftp.listen.clone_from(&args.sftp);

@@ -11,13 +11,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+use tokio_rustls::rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{self, ServerConfig};
+use tokio_rustls::rustls::{self, HandshakeKind, ServerConfig};
+use tokio_rustls::server::TlsStream;
 
 use crate::domain::{Digest, Micros};
 
@@ -75,8 +77,8 @@ pub enum TlsFault {
 
 /// TLS as the FTP endpoint uses it.
 pub struct Tls {
-    control: TlsAcceptor,
-    data: TlsAcceptor,
+    control: ServerConfig,
+    data: ServerConfig,
     pair: Arc<Pair>,
 }
 
@@ -104,23 +106,88 @@ impl Tls {
         // a reset instead of an end, and what was still on its way would be lost. The control connection's tickets serve.
         let mut data = control.clone();
         data.send_tls13_tickets = 0;
-        Ok(Tls { control: Arc::new(control).into(), data: Arc::new(data).into(), pair })
+        Ok(Tls { control, data, pair })
     }
 
-    /// For control connections.
-    pub fn control(&self) -> &TlsAcceptor {
-        &self.control
+    /// Puts a control connection inside TLS. Its tickets carry `mark`.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept_control(&self, stream: TcpStream, mark: [u8; 16]) -> io::Result<TlsStream<TcpStream>> {
+        let ticketer = Marked { tickets: Arc::clone(&self.control.ticketer), mark, strict: false };
+        let mut config = self.control.clone();
+        config.ticketer = Arc::new(ticketer);
+        TlsAcceptor::from(Arc::new(config)).accept(stream).await
     }
 
-    /// For data connections; sessions of the control connection can be resumed on them.
-    pub fn data(&self) -> &TlsAcceptor {
-        &self.data
+    /// For a data connection of the control connection whose tickets carry `mark`; `must_resume` wants one of these.
+    pub fn data(&self, mark: [u8; 16], must_resume: bool) -> DataTls {
+        let ticketer = Marked { tickets: Arc::clone(&self.data.ticketer), mark, strict: must_resume };
+        let mut config = self.data.clone();
+        config.ticketer = Arc::new(ticketer);
+        if must_resume {
+            // Sessions that the server remembers by a number, as clients without tickets have them, bear no mark.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+        }
+        DataTls { acceptor: Arc::new(config).into(), must_resume }
     }
 
     /// SHA-256 of the certificate in use, which is what clients show when they ask whether to trust it.
     pub fn fingerprint(&self) -> Digest {
         // A certified key is only ever made from a file that holds at least one certificate.
         self.pair.current().cert.first().map_or(Digest::of(b""), |certificate| Digest::of(certificate))
+    }
+}
+
+/// TLS for one data connection. A session of the control connection can be resumed on it, which spares a handshake, and
+/// shows that whoever connects is whoever signed in.
+pub struct DataTls {
+    acceptor: TlsAcceptor,
+    must_resume: bool,
+}
+
+impl DataTls {
+    /// Puts a data connection inside TLS.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.acceptor.accept(stream).await
+    }
+
+    /// Whether the connection may be used: it resumes the right session, or need not.
+    pub fn is_welcome(&self, stream: &TlsStream<TcpStream>) -> bool {
+        !self.must_resume || stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+}
+
+/// Tickets that say which control connection they were made on. rustls carries data of ours in tickets, too, but gives it
+/// back for TLS 1.3 only.
+#[derive(Debug)]
+struct Marked {
+    tickets: Arc<dyn ProducesTickets>,
+    mark: [u8; 16],
+    /// Tickets with another mark do not count.
+    strict: bool,
+}
+
+impl ProducesTickets for Marked {
+    fn enabled(&self) -> bool {
+        self.tickets.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.tickets.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.tickets.encrypt(&[&self.mark[..], plain].concat())
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        let mut plain = self.tickets.decrypt(cipher)?;
+        let ours = plain.get(..self.mark.len())? == self.mark;
+        (ours || !self.strict).then(|| plain.split_off(self.mark.len()))
     }
 }
 

@@ -54,7 +54,10 @@ impl WaysIn {
                 tls: tls.clone(),
                 settings: ftp_settings(config, &group),
             };
-            ftp.push((bind_all("FTP", &group.listen).await?, Arc::new(context)));
+            ftp.push((bind_all("FTP", &group.listen).await?, Arc::new(context.clone())));
+            let settings = ftp::Settings { tls_implicit: true, ..context.settings.clone() };
+            let listeners = bind_all("FTP inside TLS", &group.listen_implicit).await?;
+            ftp.push((listeners, Arc::new(FtpContext { settings, ..context })));
         }
         let context = SftpContext {
             catalogue: Arc::clone(&house.catalogue),
@@ -68,11 +71,11 @@ impl WaysIn {
         Ok(WaysIn { ftp, sftp: (bind_all("SFTP", &config.sftp.listen).await?, Arc::new(context)) })
     }
 
-    /// Where FTP and SFTP listen, each as a list with commas.
+    /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.
     ///
     /// # Errors
     /// When the system does not tell.
-    pub fn addresses(&self) -> Result<(String, String), Error> {
+    pub fn addresses(&self) -> Result<String, Error> {
         let list = |listeners: &mut dyn Iterator<Item = &TcpListener>| {
             let addresses: Result<Vec<String>, _> =
                 listeners.map(|listener| listener.local_addr().map(|address| address.to_string())).collect();
@@ -80,8 +83,16 @@ impl WaysIn {
                 .map(|addresses| addresses.join(","))
                 .map_err(|error| Error::Start(format!("the system does not tell where it listens: {error}")))
         };
-        let ftp = list(&mut self.ftp.iter().flat_map(|(listeners, _)| listeners))?;
-        Ok((ftp, list(&mut self.sftp.0.iter())?))
+        let ftp = |implicit: bool| {
+            let groups = self.ftp.iter().filter(move |(_, context)| context.settings.tls_implicit == implicit);
+            groups.flat_map(|(listeners, _)| listeners)
+        };
+        let mut told = format!("ftp={}", list(&mut ftp(false))?);
+        if ftp(true).next().is_some() {
+            told.push_str(&format!(" ftps={}", list(&mut ftp(true))?));
+        }
+        told.push_str(&format!(" sftp={}", list(&mut self.sftp.0.iter())?));
+        Ok(told)
     }
 
     /// Serves until `stopping` turns true and the last connection has ended.
@@ -140,6 +151,8 @@ fn ftp_settings(config: &Config, group: &config::Ftp) -> ftp::Settings {
     let public = |outside: &_| PublicAddress::new(Clone::clone(outside), group.passive_near.clone());
     ftp::Settings {
         tls_required: config.ftp.tls == config::Tls::Required,
+        tls_resume_required: config.ftp.tls_resume_required,
+        active: config.ftp.active,
         passive_ports: (first > 0).then_some(first..=last),
         passive_address: group.passive_address.as_ref().map(public),
         proxies: group.proxy_from.clone(),

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::listing::Facts;
 use super::reply::Reply;
 use super::session::{Next, Session, SignedIn};
+use super::sums::Sum;
 use super::wire::Wire;
 use crate::endpoint::login::Refused;
 use crate::tree::{Tree, TreePath};
@@ -67,11 +68,27 @@ impl Session {
         Ok(next)
     }
 
+    /// Whether this session must use TLS for data.
+    pub(super) fn tls_required(&self) -> bool {
+        let of_account = self.signed_in.as_ref().is_some_and(|signed_in| signed_in.login.ftp_tls_required);
+        self.context.settings.tls_required || of_account
+    }
+
+    /// HOST (RFC 7151) chooses among several servers at one address. Here is one, whatever it is called.
+    pub(super) fn host(&self) -> Reply {
+        if self.user.is_some() || self.signed_in.is_some() {
+            return Reply::new(503, "HOST comes before USER");
+        }
+        Reply::new(220, "reunite takes your pictures")
+    }
+
     pub(super) fn reinitialize(&mut self) -> Reply {
         self.user = None;
         self.signed_in = None;
-        self.passive = None;
+        self.origin = None;
         self.rest = 0;
+        self.only_epsv = false;
+        (self.facts, self.hash) = (Facts::default(), Sum::ALL[0]);
         Reply::new(220, "start again, with USER")
     }
 
@@ -80,16 +97,12 @@ impl Session {
         let refusal = match (mechanism, &self.context.tls) {
             _ if self.secured => Reply::new(503, "TLS is there already"),
             (_, None) => Reply::new(502, "TLS is switched off here"),
-            (b"TLS" | b"TLS-C" | b"TLS-P" | b"SSL", Some(tls)) => {
-                let acceptor = tls.control().clone();
+            (b"TLS" | b"TLS-C" | b"TLS-P" | b"SSL", Some(_)) => {
                 self.reply(Reply::new(234, "begin TLS")).await?;
                 // What came behind AUTH in clear text must not count as if it had come inside TLS.
                 self.lines.enter_tls();
                 self.reinitialize();
-                let stream = self.wire.take_plain().ok_or(io::ErrorKind::NotConnected)?;
-                let handshake = timeout(self.context.settings.login_max, acceptor.accept(stream)).await;
-                self.wire = Wire::Tls(Box::new(handshake.map_err(|_| io::ErrorKind::TimedOut)??));
-                self.secured = true;
+                self.begin_tls().await?;
                 // The old names for TLS imply it for data connections as well.
                 self.protected = matches!(mechanism, b"TLS-P" | b"SSL");
                 return Ok(Next::Command);
@@ -98,6 +111,23 @@ impl Session {
         };
         self.reply(refusal).await?;
         Ok(Next::Command)
+    }
+
+    /// Implicit FTPS: TLS begins before anything is said, and data connections are inside TLS without being asked.
+    pub(super) async fn begin_implicit_tls(&mut self) -> io::Result<()> {
+        self.lines.enter_tls();
+        self.begin_tls().await?;
+        self.protected = true;
+        Ok(())
+    }
+
+    async fn begin_tls(&mut self) -> io::Result<()> {
+        let tls = self.context.tls.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let stream = self.wire.take_plain().ok_or(io::ErrorKind::NotConnected)?;
+        let handshake = timeout(self.context.settings.login_max, tls.accept_control(stream, self.ticket_mark)).await;
+        self.wire = Wire::Tls(Box::new(handshake.map_err(|_| io::ErrorKind::TimedOut)??));
+        self.secured = true;
+        Ok(())
     }
 
     pub(super) fn protection_buffer(&self) -> Reply {
@@ -111,7 +141,7 @@ impl Session {
                 self.protected = true;
                 Reply::new(200, "data connections are inside TLS")
             }
-            b'C' if self.context.settings.tls_required => Reply::new(534, "this server wants TLS for data as well"),
+            b'C' if self.tls_required() => Reply::new(534, "this server wants TLS for data as well"),
             b'C' => {
                 self.protected = false;
                 Reply::new(200, "data connections are clear text")
@@ -123,6 +153,7 @@ impl Session {
 
     pub(super) fn features(&self) -> Reply {
         let mlst = format!("MLST {}", self.facts.names(true));
+        let hash = Sum::feature(self.hash);
         let mut features = vec![
             "UTF8",
             "TVFS",
@@ -135,11 +166,20 @@ impl Session {
             "CLNT",
             "MLSD",
             &mlst,
-            "HASH SHA-256;MD5",
+            "HOST",
+            "LANG EN*",
+            "AVBL",
+            &hash,
+            "XCRC",
             "XMD5",
+            "XSHA1",
             "XSHA256",
+            "XSHA512",
             "SITE UTIME",
         ];
+        if self.context.settings.active {
+            features.push("EPRT");
+        }
         if self.context.tls.is_some() {
             features.extend(["AUTH TLS", "PBSZ", "PROT"]);
         }

@@ -32,7 +32,7 @@ impl Session {
         let shown = match shown {
             Ok(shown) => shown,
             Err(refusal) => {
-                self.passive = None;
+                self.origin = None;
                 self.reply(refusal).await?;
                 return Ok(Next::Command);
             }

@@ -1,9 +1,12 @@
 //! A line as a command with its parameter. Pure. A wrong parameter is a value, [`Malformed`]: it answers 501 and ends nothing.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::date::parse_stamp;
+use super::sums::{Asked, Sum};
 use crate::domain::Micros;
+use crate::endpoint::digests::Algorithm;
 
 /// What a client asks for. Names are bytes as they came, leading and trailing spaces included.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub(super) enum Command {
     User(Vec<u8>),
     Pass(Vec<u8>),
     Acct,
+    Host,
+    Lang(Vec<u8>),
     Quit,
     Rein,
     Auth(Vec<u8>),
@@ -26,16 +31,17 @@ pub(super) enum Command {
     Clnt,
     OptsUtf8(bool),
     OptsMlst(Vec<u8>),
-    OptsHash(Option<Algorithm>),
+    OptsHash(Option<Sum>),
     Type(u8),
     Mode(u8),
     Stru(u8),
     Allo(Option<u64>),
+    Avbl,
     Rest(u64),
     Pasv,
     Epsv(Family),
-    /// PORT, EPRT, LPRT: the server would connect to the client.
-    Active,
+    /// PORT, EPRT: the server connects to the client.
+    Active(SocketAddr),
     Abor,
     // Names.
     Pwd,
@@ -50,7 +56,7 @@ pub(super) enum Command {
     Mdtm(Vec<u8>),
     Mfmt(Micros, Vec<u8>),
     Chmod,
-    Digest(DigestStyle, Vec<u8>),
+    Sum(Asked, Vec<u8>),
     Stat(Option<Vec<u8>>),
     Mlst(Vec<u8>),
     // Transfers.
@@ -71,32 +77,6 @@ pub(super) enum Family {
     V6,
     /// From now on, only EPSV.
     All,
-}
-
-/// A digest that clients ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Sha256,
-    Md5,
-}
-
-impl Algorithm {
-    /// Its name in FEAT, OPTS HASH and the reply to HASH.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Algorithm::Sha256 => "SHA-256",
-            Algorithm::Md5 => "MD5",
-        }
-    }
-}
-
-/// How a digest was asked for, since the replies differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DigestStyle {
-    /// HASH, with the algorithm that OPTS HASH chose.
-    Hash,
-    /// XMD5, XSHA256.
-    Plain(Algorithm),
 }
 
 /// Why a line is no command that can be done.
@@ -133,6 +113,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Malformed> {
         b"USER" => Command::User(name()?),
         b"PASS" => Command::Pass(given.to_vec()),
         b"ACCT" => Command::Acct,
+        b"HOST" => name().map(|_| Command::Host)?,
+        b"LANG" => Command::Lang(word.to_ascii_lowercase()),
+        b"AVBL" => Command::Avbl,
         b"QUIT" => Command::Quit,
         b"REIN" => Command::Rein,
         b"AUTH" => Command::Auth(word.to_ascii_uppercase()),
@@ -158,7 +141,10 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Malformed> {
             b"ALL" => Family::All,
             _ => return Err(Parameter("1, 2, ALL or nothing is expected")),
         }),
-        b"PORT" | b"EPRT" | b"LPRT" => Command::Active,
+        b"PORT" => Command::Active(port(word).ok_or(Parameter("six numbers with commas are expected"))?),
+        b"EPRT" => {
+            Command::Active(extended_port(word).ok_or(Parameter("|1|ADDRESS|PORT| or |2|ADDRESS|PORT| is expected"))?)
+        }
         b"ABOR" => Command::Abor,
         b"PWD" | b"XPWD" => Command::Pwd,
         b"CWD" | b"XCWD" => Command::Cwd(given.to_vec()),
@@ -172,9 +158,12 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Malformed> {
         b"MDTM" => Command::Mdtm(name()?),
         b"MFMT" => timed(given).ok_or(Parameter("YYYYMMDDHHMMSS and a name are expected"))?,
         b"SITE" => site(given)?,
-        b"HASH" => Command::Digest(DigestStyle::Hash, name()?),
-        b"XMD5" | b"MD5" => Command::Digest(DigestStyle::Plain(Algorithm::Md5), unquoted(name()?)),
-        b"XSHA256" => Command::Digest(DigestStyle::Plain(Algorithm::Sha256), unquoted(name()?)),
+        b"HASH" => Command::Sum(Asked::Hash, name()?),
+        b"XCRC" => plain_sum(Sum::Crc32, given)?,
+        b"XMD5" | b"MD5" => plain_sum(Sum::Digest(Algorithm::Md5), given)?,
+        b"XSHA" | b"XSHA1" => plain_sum(Sum::Digest(Algorithm::Sha1), given)?,
+        b"XSHA256" => plain_sum(Sum::Digest(Algorithm::Sha256), given)?,
+        b"XSHA512" => plain_sum(Sum::Digest(Algorithm::Sha512), given)?,
         b"STAT" => Command::Stat((!given.is_empty()).then(|| given.to_vec())),
         b"MLST" => Command::Mlst(given.to_vec()),
         b"LIST" => Command::List(given.to_vec()),
@@ -184,10 +173,8 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Malformed> {
         b"APPE" => Command::Appe(name()?),
         b"STOU" => Command::Stou(given.to_vec()),
         b"RETR" => Command::Retr(name()?),
-        b"SMNT" | b"ADAT" | b"CONF" | b"ENC" | b"MIC" | b"LPSV" | b"LANG" | b"HOST" | b"MODB" | b"COMB" | b"AVBL"
-        | b"XCRC" | b"XSHA" | b"XSHA1" | b"XSHA512" | b"MFCT" | b"MFF" | b"SPSV" | b"MDBM" | b"PRET" | b"RANG" => {
-            return Err(NotDone);
-        }
+        b"SMNT" | b"ADAT" | b"CONF" | b"ENC" | b"MIC" | b"LPRT" | b"LPSV" | b"MODB" | b"COMB" | b"MFCT" | b"MFF"
+        | b"SPSV" | b"MDBM" | b"PRET" | b"RANG" => return Err(NotDone),
         _ => return Err(Unknown),
     })
 }
@@ -226,11 +213,12 @@ fn options(word: &[u8]) -> Result<Command, Malformed> {
             _ => Err(Parameter("ON or OFF is expected")),
         },
         b"MLST" => Ok(Command::OptsMlst(how.to_ascii_lowercase())),
-        b"HASH" => match how.trim_ascii().to_ascii_uppercase().as_slice() {
+        b"HASH" => match how.trim_ascii() {
             b"" => Ok(Command::OptsHash(None)),
-            b"SHA-256" => Ok(Command::OptsHash(Some(Algorithm::Sha256))),
-            b"MD5" => Ok(Command::OptsHash(Some(Algorithm::Md5))),
-            _ => Err(Parameter("SHA-256 or MD5 is expected")),
+            name => {
+                let sum = Sum::named(name).ok_or(Parameter("SHA-256, SHA-512, SHA-1, MD5 or CRC32 is expected"))?;
+                Ok(Command::OptsHash(Some(sum)))
+            }
         },
         _ => Err(Parameter("the options here are UTF8, MLST and HASH")),
     }
@@ -271,12 +259,48 @@ fn timed(given: &[u8]) -> Option<Command> {
     Some(Command::Mfmt(parse_stamp(&whole)?, name.to_vec()))
 }
 
-/// Clients that know XMD5 put names in quotes.
-fn unquoted(name: Vec<u8>) -> Vec<u8> {
-    match name.as_slice() {
-        [b'"', inner @ .., b'"'] => inner.to_vec(),
-        _ => name,
+/// `XMD5 name` or, as some clients send it, `XMD5 "name" FROM TO`: offsets count only behind a name in quotes, since a name
+/// may itself end with numbers.
+fn plain_sum(sum: Sum, given: &[u8]) -> Result<Command, Malformed> {
+    let whole = |name: &[u8]| Command::Sum(Asked::Plain { sum, from: 0, to: None }, name.to_vec());
+    let quoted = given.strip_prefix(b"\"").and_then(|rest| {
+        let end = rest.iter().rposition(|byte| *byte == b'"')?;
+        Some((&rest[..end], rest[end + 1..].trim_ascii()))
+    });
+    match quoted {
+        _ if given.is_empty() => Err(Parameter("a name is missing")),
+        None => Ok(whole(given)),
+        Some((name, b"")) => Ok(whole(name)),
+        Some((name, offsets)) => {
+            let mut numbers = offsets.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).map(number);
+            match (numbers.next().flatten(), numbers.next(), numbers.next()) {
+                (Some(from), to @ (None | Some(Some(_))), None) => {
+                    Ok(Command::Sum(Asked::Plain { sum, from, to: to.flatten() }, name.to_vec()))
+                }
+                _ => Err(Parameter("a name in quotes, and then at most two offsets are expected")),
+            }
+        }
     }
+}
+
+/// `h1,h2,h3,h4,p1,p2`.
+fn port(word: &[u8]) -> Option<SocketAddr> {
+    let numbers: Option<Vec<u8>> = word
+        .split(|byte| *byte == b',')
+        .map(|digits| number(digits.trim_ascii()).and_then(|value| u8::try_from(value).ok()))
+        .collect();
+    let [a, b, c, d, high, low] = numbers?.try_into().ok()?;
+    Some(SocketAddr::from(([a, b, c, d], u16::from_be_bytes([high, low]))))
+}
+
+/// `|1|132.235.1.2|6275|`, with any delimiter.
+fn extended_port(word: &[u8]) -> Option<SocketAddr> {
+    let (delimiter, rest) = word.split_first()?;
+    let fields: Vec<&[u8]> = rest.strip_suffix(&[*delimiter])?.split(|byte| byte == delimiter).collect();
+    let [family, address, port] = fields.try_into().ok()?;
+    let address: IpAddr = str::from_utf8(address).ok()?.parse().ok()?;
+    let family_fits = matches!((family, address), (b"1", IpAddr::V4(_)) | (b"2", IpAddr::V6(_)));
+    family_fits.then_some(SocketAddr::new(address, u16::try_from(number(port)?).ok()?))
 }
 
 fn letter(word: &[u8]) -> Option<u8> {
@@ -330,7 +354,7 @@ mod tests {
         }
         assert_eq!(parse(b""), Err(Unknown));
         assert_eq!(parse(b"FROB"), Err(Unknown));
-        assert_eq!(parse(b"LANG en"), Err(NotDone));
+        assert_eq!(parse(b"MFCT 20200101000000 a"), Err(NotDone));
         assert_eq!(parse(b"NOOP x"), Ok(Command::Noop));
         assert_eq!(parse(b"OPTS utf-8 on"), Ok(Command::OptsUtf8(true)));
     }

@@ -12,11 +12,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
-use super::passive::{NoData, Passive};
+use super::origin::Origin;
+use super::passive::NoData;
 use super::wire::Wire;
 use crate::domain::UploadId;
+use crate::endpoint::tls::DataTls;
 use crate::endpoint::{blocking, joined};
 use crate::spool::Incoming;
 use crate::tree::TreeError;
@@ -56,9 +57,9 @@ pub(super) enum Ended<T> {
 
 /// Everything about a transfer's data connection.
 pub(super) struct Data {
-    pub(super) passive: Passive,
+    pub(super) origin: Origin,
     pub(super) peer: IpAddr,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<DataTls>,
     pub(super) wait_max: Duration,
     pub(super) stall_max: Duration,
     pub(super) signal: watch::Receiver<Signal>,
@@ -88,7 +89,7 @@ impl Data {
         let wire = tokio::select! {
             // A connection that has come counts, even if the control connection has gone since.
             biased;
-            wire = self.passive.accept(self.peer, self.tls.as_ref(), self.wait_max) => wire.map_err(Ended::NoData)?,
+            wire = self.origin.open(self.peer, self.tls.as_ref(), self.wait_max) => wire.map_err(Ended::NoData)?,
             signal = stopped(&mut self.signal) => return Err(Ended::Stopped(signal)),
         };
         Ok(Stream { wire, stall_max: self.stall_max, signal: self.signal, moved: self.moved })

@@ -1,12 +1,13 @@
 //! FTP and FTPS: an engine of our own over the customer's tree and the spool.
 //!
 //! RFC 959, 1123, 2228, 2389, 2428, 3659, 4217, and what clients send beyond them. A session is one task that reads a line,
-//! obeys it and replies; while a transfer runs it goes on reading, for ABOR and STAT. Passive data connections only.
+//! obeys it and replies; while a transfer runs it goes on reading, for ABOR and STAT. Active data connections only where an
+//! operator wants them.
 //! Replies 226 after an upload only when the spool says that it is durable. Does not decide who may sign in, what names
 //! mean or where bytes go.
 //!
-//! In reading order: `session` (the loop and the commands' ways), `access`, `browse`, `names`, `transfer`, `flow`; and the
-//! pure parts `line`, `command`, `reply`, `listing`, `date`.
+//! In reading order: `session` (the loop and the commands' ways), `access`, `browse`, `names`, `sums`, `space`, `transfer`,
+//! `flow`, `origin` and `passive` (data connections); and the pure parts `line`, `command`, `reply`, `listing`, `date`.
 
 mod access;
 mod browse;
@@ -16,9 +17,12 @@ mod flow;
 mod line;
 mod listing;
 mod names;
+mod origin;
 mod passive;
 mod reply;
 mod session;
+mod space;
+mod sums;
 mod transfer;
 mod wire;
 
@@ -46,6 +50,12 @@ use crate::spool::Spool;
 pub struct Settings {
     /// No sign-in and no data without TLS.
     pub tls_required: bool,
+    /// TLS begins before the first command (implicit FTPS); without a certificate nobody is served.
+    pub tls_implicit: bool,
+    /// Data connections must resume the TLS session of their control connection.
+    pub tls_resume_required: bool,
+    /// PORT and EPRT are done, to the client's own address.
+    pub active: bool,
     /// Ports for passive data connections; the system chooses when there is no range.
     pub passive_ports: Option<RangeInclusive<u16>>,
     /// The address named in PASV replies, for servers behind NAT.
@@ -68,6 +78,9 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             tls_required: false,
+            tls_implicit: false,
+            tls_resume_required: false,
+            active: false,
             passive_ports: None,
             passive_address: None,
             proxies: Networks::default(),
@@ -81,6 +94,7 @@ impl Default for Settings {
 }
 
 /// What every session needs.
+#[derive(Clone)]
 pub struct FtpContext {
     /// Where names are.
     pub catalogue: Arc<Catalogue>,
@@ -99,8 +113,10 @@ pub struct FtpContext {
 /// Serves FTP on `listener` until `shutdown` turns true; then lets running transfers end, up to `drain_max`.
 pub async fn serve(listener: TcpListener, context: Arc<FtpContext>, shutdown: watch::Receiver<bool>) {
     let connections = Arc::clone(&context.connections);
+    let full: &[u8] = b"421 too many connections; close some or try again in a minute\r\n";
     let door = Door {
-        full: b"421 too many connections; close some or try again in a minute\r\n",
+        // Clear text would mean nothing to a client that waits for TLS.
+        full: if context.settings.tls_implicit { b"" } else { full },
         proxies: context.settings.proxies.clone(),
         grace: context.settings.drain_max,
     };

@@ -1,16 +1,9 @@
-//! Commands about names: directories, deletion, renaming, sizes, times, digests.
+//! Commands about names: directories, deletion, renaming, sizes, times.
 
-use std::fs::File;
-use std::io::Read;
-
-use md5::Md5;
-use sha2::Sha256;
-
-use super::command::{Algorithm, DigestStyle};
 use super::date::stamp;
 use super::reply::Reply;
 use super::session::{Session, absolute};
-use crate::domain::{Micros, hex};
+use crate::domain::Micros;
 use crate::tree::{TreeError, TreePath};
 
 /// Either way it is a reply.
@@ -128,50 +121,5 @@ impl Session {
             Ok(Reply::new(213, text))
         };
         either(set.await)
-    }
-
-    pub(super) async fn digest(&self, style: DigestStyle, name: &[u8]) -> Reply {
-        let algorithm = match style {
-            DigestStyle::Hash => self.hash,
-            DigestStyle::Plain(algorithm) => algorithm,
-        };
-        let digested = async {
-            let path = self.resolve(name)?;
-            let (size, digest) = self
-                .with_tree(move |tree| {
-                    let (file, size) = tree.open_read(&path)?;
-                    let digest = digest_file(file, algorithm);
-                    Ok((size, digest.map_err(|source| TreeError::io("read", "a received file", source))?))
-                })
-                .await?;
-            Ok(match style {
-                DigestStyle::Hash => {
-                    let end = size.saturating_sub(1);
-                    let mut text = format!("{} 0-{end} {} ", algorithm.name(), hex(&digest)).into_bytes();
-                    text.extend_from_slice(name);
-                    Reply::new(213, text)
-                }
-                DigestStyle::Plain(_) => Reply::new(250, hex(&digest)),
-            })
-        };
-        either(digested.await)
-    }
-}
-
-fn digest_file(file: File, algorithm: Algorithm) -> std::io::Result<Vec<u8>> {
-    match algorithm {
-        Algorithm::Sha256 => digest_all::<Sha256>(file),
-        Algorithm::Md5 => digest_all::<Md5>(file),
-    }
-}
-
-fn digest_all<D: sha2::Digest>(mut file: File) -> std::io::Result<Vec<u8>> {
-    let mut digest = D::new();
-    let mut block = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(digest.finalize().to_vec()),
-            count => digest.update(&block[..count]),
-        }
     }
 }

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
 
-use super::wire::Wire;
 use crate::endpoint::accept::{client_behind, prepare};
 use crate::networks::Networks;
 
@@ -30,6 +28,10 @@ pub(super) enum NoData {
     Stranger(IpAddr),
     #[error("TLS on the data connection failed: {0}")]
     Handshake(io::Error),
+    #[error("the data connection does not resume the TLS session of the control connection, which this server wants")]
+    OtherSession,
+    #[error("cannot connect to you at {0}: {1}; use passive mode (PASV or EPSV)")]
+    Unreachable(SocketAddr, io::Error),
     #[error("the data connection failed: {0}")]
     Io(#[from] io::Error),
 }
@@ -57,18 +59,8 @@ impl Passive {
         self.listener.local_addr()
     }
 
-    /// The data connection from `peer`, inside TLS if asked for.
-    pub(super) async fn accept(self, peer: IpAddr, tls: Option<&TlsAcceptor>, wait: Duration) -> Result<Wire, NoData> {
-        let stream = self.accept_plain(peer, wait).await?;
-        let Some(tls) = tls else { return Ok(Wire::Plain(stream)) };
-        match tokio::time::timeout(wait, tls.accept(stream)).await {
-            Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(stream))),
-            Ok(Err(error)) => Err(NoData::Handshake(error)),
-            Err(_) => Err(NoData::Handshake(io::ErrorKind::TimedOut.into())),
-        }
-    }
-
-    async fn accept_plain(self, peer: IpAddr, wait: Duration) -> Result<TcpStream, NoData> {
+    /// The data connection from `peer`.
+    pub(super) async fn accept(self, peer: IpAddr, wait: Duration) -> Result<TcpStream, NoData> {
         let mut deadline = Instant::now() + wait;
         let mut none = NoData::Late(wait);
         loop {

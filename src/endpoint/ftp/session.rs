@@ -14,12 +14,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::FtpContext;
-use super::command::{Algorithm, Command, Malformed, parse, verb};
+use super::command::{Command, Malformed, parse, verb};
 use super::flow::Signal;
 use super::line::{Line, Lines};
 use super::listing::{Facts, Form};
-use super::passive::Passive;
+use super::origin::Origin;
 use super::reply::Reply;
+use super::sums::Sum;
 use super::wire::Wire;
 use crate::endpoint::accept::is_set;
 use crate::endpoint::blocking;
@@ -56,14 +57,16 @@ pub(super) struct Session {
     pub(super) signed_in: Option<SignedIn>,
     /// Failed sign-ins on this connection.
     pub(super) failures: u32,
-    pub(super) passive: Option<Passive>,
+    pub(super) origin: Option<Origin>,
     /// After EPSV ALL, nothing but EPSV makes data connections.
     pub(super) only_epsv: bool,
     /// Where the next transfer begins; any transfer forgets it, whether it succeeds or not.
     pub(super) rest: u64,
     pub(super) rename_from: Option<TreePath>,
     pub(super) facts: Facts,
-    pub(super) hash: Algorithm,
+    pub(super) hash: Sum,
+    /// What marks the tickets of this session's TLS, so that its data connections can be told from others'.
+    pub(super) ticket_mark: [u8; 16],
 }
 
 /// What a session has once its customer is known.
@@ -99,7 +102,9 @@ pub(super) async fn run(
     let began = async {
         // Telnet's urgent mark, which clients send before ABOR, is then one more byte in its place.
         sockopt::set_socket_oobinline(&stream, true)?;
-        Ok::<_, io::Error>(Session::new(context, stream.local_addr()?, stream, place))
+        let mut ticket_mark = [0; 16];
+        getrandom::fill(&mut ticket_mark).map_err(io::Error::other)?;
+        Ok::<_, io::Error>(Session::new(context, stream.local_addr()?, stream, place, ticket_mark))
     };
     let ended = match began.await {
         Ok(mut session) => session.converse(&mut shutdown).await,
@@ -112,7 +117,13 @@ pub(super) async fn run(
 }
 
 impl Session {
-    fn new(context: Arc<FtpContext>, local: SocketAddr, stream: TcpStream, place: Place) -> Self {
+    fn new(
+        context: Arc<FtpContext>,
+        local: SocketAddr,
+        stream: TcpStream,
+        place: Place,
+        ticket_mark: [u8; 16],
+    ) -> Self {
         Session {
             context,
             wire: Wire::Plain(stream),
@@ -127,16 +138,20 @@ impl Session {
             user: None,
             signed_in: None,
             failures: 0,
-            passive: None,
+            origin: None,
             only_epsv: false,
             rest: 0,
             rename_from: None,
             facts: Facts::default(),
-            hash: Algorithm::Sha256,
+            hash: Sum::ALL[0],
+            ticket_mark,
         }
     }
 
     async fn converse(&mut self, shutdown: &mut watch::Receiver<bool>) -> io::Result<()> {
+        if self.context.settings.tls_implicit {
+            self.begin_implicit_tls().await?;
+        }
         self.reply(Reply::new(220, "reunite takes your pictures")).await?;
         loop {
             let next = match self.next_line(shutdown).await? {
@@ -245,6 +260,8 @@ impl Session {
             Auth(mechanism) => return self.auth(&mechanism).await,
             User(name) => self.user(name),
             Acct => Reply::new(202, "no account is needed beside the user name"),
+            Host => self.host(),
+            Lang(language) => language_reply(&language),
             Rein => self.reinitialize(),
             Pbsz => self.protection_buffer(),
             Prot(level) => self.protection(level),
@@ -266,7 +283,6 @@ impl Session {
             Stru(b'F') => Reply::new(200, "structure is F"),
             Mode(_) => Reply::new(504, "only mode S is done here"),
             Stru(_) => Reply::new(504, "only structure F is done here"),
-            Active => Reply::new(502, "active mode is not done here; use passive mode (PASV or EPSV)"),
             _ if self.signed_in.is_none() => Reply::new(530, "sign in first, with USER and PASS"),
             signed_in => return self.dispatch_signed_in(signed_in).await,
         };
@@ -285,14 +301,16 @@ impl Session {
             Stou(name) => return self.store_unique(&name).await,
             Retr(name) => return self.retrieve(&name).await,
             Abor => {
-                self.passive = None;
+                self.origin = None;
                 Reply::new(226, "nothing was running")
             }
             Rest(offset) => {
                 self.rest = offset;
                 Reply::new(350, format!("the next transfer begins at byte {offset}"))
             }
-            Allo(_) => Reply::new(202, "space is not set aside beforehand"),
+            Allo(bytes) => self.allocate(bytes).await,
+            Avbl => self.space_left().await,
+            Active(client) => self.active(client),
             Pasv => self.pasv().await,
             Epsv(family) => self.epsv(family).await,
             Pwd => Reply::path(&absolute(&self.cwd()), "is the current directory"),
@@ -306,7 +324,7 @@ impl Session {
             Mdtm(name) => self.modification_time(&name).await,
             Mfmt(at, name) => self.set_modification_time(at, &name).await,
             Chmod => Reply::new(200, "everything here has the same permissions; nothing was changed"),
-            Digest(style, name) => self.digest(style, &name).await,
+            Sum(asked, name) => self.sum(asked, &name).await,
             Stat(None) => self.status(),
             Stat(Some(name)) => self.status_of(&name).await,
             Mlst(name) => self.facts_of(&name).await,
@@ -414,12 +432,20 @@ fn refusal(verb: &str, malformed: Malformed) -> Reply {
     }
 }
 
+fn language_reply(language: &[u8]) -> Reply {
+    match language {
+        b"" | b"en" | [b'e', b'n', b'-', ..] => Reply::new(200, "messages are in English"),
+        _ => Reply::new(504, "messages are in English only"),
+    }
+}
+
 fn help() -> Reply {
     let commands = [
-        "USER PASS ACCT QUIT REIN NOOP SYST FEAT HELP OPTS CLNT STAT",
-        "AUTH PBSZ PROT TYPE MODE STRU ALLO REST PASV EPSV ABOR",
-        "PWD CWD CDUP MKD RMD DELE RNFR RNTO SIZE MDTM MFMT SITE",
-        "LIST NLST MLSD MLST STOR APPE STOU RETR HASH XMD5 XSHA256",
+        "USER PASS ACCT HOST QUIT REIN NOOP SYST FEAT HELP LANG OPTS CLNT STAT",
+        "AUTH PBSZ PROT TYPE MODE STRU ALLO AVBL REST PASV EPSV PORT EPRT ABOR",
+        "PWD XPWD CWD XCWD CDUP XCUP MKD XMKD RMD XRMD DELE RNFR RNTO SIZE MDTM MFMT",
+        "LIST NLST MLSD MLST STOR APPE STOU RETR HASH XCRC XMD5 XSHA1 XSHA256 XSHA512",
+        "SITE CHMOD, SITE UTIME, SITE HELP",
     ];
     Reply::lines(214, "these commands are understood:", commands, "end")
 }

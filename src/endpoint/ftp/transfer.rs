@@ -1,7 +1,7 @@
 //! Transfers: PASV, EPSV, STOR, APPE, STOU, RETR, and how each end is told. 226 after an upload means that it is durable.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::command::Family;
 use super::flow::{Data, Ended, Signal, receive, send_file};
+use super::origin::Origin;
 use super::passive::Passive;
 use super::reply::Reply;
 use super::session::{Next, Session, tree_reply};
@@ -77,9 +78,27 @@ impl Session {
         }
     }
 
+    /// PORT and EPRT: we shall connect to the client.
+    pub(super) fn active(&mut self, client: SocketAddr) -> Reply {
+        if self.only_epsv {
+            return Reply::new(503, "after EPSV ALL, only EPSV is possible");
+        }
+        if !self.context.settings.active {
+            return Reply::new(502, "active mode is switched off here; use passive mode (PASV or EPSV)");
+        }
+        self.origin = None;
+        match Origin::active(self.local.ip(), self.peer, client) {
+            Ok(origin) => {
+                self.origin = Some(origin);
+                Reply::new(200, "the data connection will go to you")
+            }
+            Err(why) => Reply::new(504, why),
+        }
+    }
+
     async fn listen(&mut self) -> Result<u16, Reply> {
         // The port that was waited on before is free again, also for this one.
-        self.passive = None;
+        self.origin = None;
         let settings = &self.context.settings;
         let opened = async {
             let passive = Passive::open(self.local, settings.passive_ports.as_ref(), &settings.proxies).await?;
@@ -87,7 +106,7 @@ impl Session {
         };
         match opened.await {
             Ok((port, passive)) => {
-                self.passive = Some(passive);
+                self.origin = Some(Origin::Passive(passive));
                 Ok(port)
             }
             Err(error) => {
@@ -99,16 +118,17 @@ impl Session {
 
     /// What a transfer needs for its data connection; takes away what PASV made.
     pub(super) fn data(&mut self, moved: u64) -> Result<(watch::Sender<Signal>, Data), Reply> {
-        let passive = self.passive.take();
+        let origin = self.origin.take();
         let settings = &self.context.settings;
-        if settings.tls_required && !self.protected {
+        if self.tls_required() && !self.protected {
             return Err(Reply::new(521, "this server wants TLS for data as well; send PROT P first"));
         }
-        let passive = passive.ok_or_else(|| Reply::new(425, "no data connection: send PASV or EPSV first"))?;
-        let tls = self.context.tls.as_ref().filter(|_| self.protected).map(|tls| tls.data().clone());
+        let origin = origin.ok_or_else(|| Reply::new(425, "no data connection: send PASV or EPSV first"))?;
+        let tls = self.context.tls.as_ref().filter(|_| self.protected);
+        let tls = tls.map(|tls| tls.data(self.ticket_mark, settings.tls_resume_required));
         let (sender, signal) = watch::channel(Signal::Go);
         let data = Data {
-            passive,
+            origin,
             peer: self.peer,
             tls,
             wait_max: settings.data_wait_max,
@@ -166,7 +186,7 @@ impl Session {
         let incoming = match self.begin(path, start).await {
             Ok(incoming) => incoming,
             Err(refusal) => {
-                self.passive = None;
+                self.origin = None;
                 self.reply(refusal).await?;
                 return Ok(Next::Command);
             }
@@ -206,7 +226,7 @@ impl Session {
         let (file, size) = match opened.await {
             Ok(opened) => opened,
             Err(refusal) => {
-                self.passive = None;
+                self.origin = None;
                 self.reply(refusal).await?;
                 return Ok(Next::Command);
             }

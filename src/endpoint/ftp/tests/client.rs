@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 
 use crate::catalogue::Catalogue;
 use crate::domain::CustomerId;
@@ -34,6 +34,7 @@ pub(super) struct Server {
     pub(super) served: JoinHandle<()>,
     /// What a client that trusts the server's certificate uses; it remembers sessions.
     tls: Arc<ClientConfig>,
+    roots: RootCertStore,
     spool: PathBuf,
     folder: tempfile::TempDir,
 }
@@ -66,7 +67,7 @@ impl Server {
         let tls = Tls::open(folder.path(), &["localhost".to_owned()]).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(folder.path().join("tls.crt")).unwrap()).unwrap();
-        let trusting = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let trusting = ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
         let context = FtpContext {
             catalogue: Arc::clone(&catalogue),
             spool: Arc::clone(&spool),
@@ -81,13 +82,34 @@ impl Server {
         let (stop, shutdown) = watch::channel(false);
         let served = runtime.spawn(serve(listener, Arc::new(context), shutdown));
         let tree = Tree::new(catalogue, spool, CustomerId(7));
-        Server { address, tree, runtime, stop, served, tls: Arc::new(trusting), spool: spool_folder, folder }
+        Server { address, tree, runtime, stop, served, tls: Arc::new(trusting), roots, spool: spool_folder, folder }
     }
 
     /// Changes the catalogue as an operator's command would.
     pub(super) fn sql(&self, statement: &str) {
         let rows = rusqlite::Connection::open(self.folder.path().join("catalogue.sqlite")).unwrap();
         rows.execute(statement, []).unwrap();
+    }
+
+    /// A customer's configuration of TLS that remembers nothing of other connections, with these versions only.
+    pub(super) fn other_tls(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let config = ClientConfig::builder_with_protocol_versions(versions);
+        Arc::new(config.with_root_certificates(self.roots.clone()).with_no_client_auth())
+    }
+
+    /// The same server to a client with another configuration of TLS.
+    pub(super) fn with_tls(self, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        Server { tls: self.other_tls(versions), ..self }
+    }
+
+    /// A connection that is inside TLS from its first byte.
+    pub(super) fn connect_inside(&self) -> Client {
+        let raw = TcpStream::connect(self.address).unwrap();
+        raw.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = wrap(&self.tls, raw.try_clone().unwrap());
+        let mut client = Client { reader: BufReader::new(Box::new(stream)), raw };
+        assert_eq!(client.reply().0, 220);
+        client
     }
 
     /// A connection that has read the greeting.
@@ -238,15 +260,20 @@ impl Client {
 
     /// Goes on inside TLS, after AUTH.
     pub(super) fn handshake(self, server: &Server) -> Client {
-        let stream = wrap(server, self.raw.try_clone().unwrap());
+        let stream = wrap(&server.tls, self.raw.try_clone().unwrap());
         Client { reader: BufReader::new(Box::new(stream)), raw: self.raw }
     }
 
     /// Sends a command and begins TLS on its data connection.
     pub(super) fn secure_data(&mut self, server: &Server, command: &str) -> TlsData {
+        self.secure_data_with(&server.tls, command)
+    }
+
+    /// The same with another configuration of TLS.
+    pub(super) fn secure_data_with(&mut self, tls: &Arc<ClientConfig>, command: &str) -> TlsData {
         let data = self.data();
         self.expect(150, command);
-        let mut data = wrap(server, data);
+        let mut data = wrap(tls, data);
         data.conn.complete_io(&mut data.sock).unwrap();
         data
     }
@@ -256,8 +283,8 @@ impl Client {
     }
 }
 
-fn wrap(server: &Server, stream: TcpStream) -> TlsData {
-    let connection = ClientConnection::new(Arc::clone(&server.tls), "localhost".try_into().unwrap()).unwrap();
+fn wrap(tls: &Arc<ClientConfig>, stream: TcpStream) -> TlsData {
+    let connection = ClientConnection::new(Arc::clone(tls), "localhost".try_into().unwrap()).unwrap();
     StreamOwned::new(connection, stream)
 }
 

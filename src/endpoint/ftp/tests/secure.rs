@@ -2,7 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 
-use tokio_rustls::rustls::HandshakeKind;
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
 
 use super::client::{Client, Server, TlsData};
 use crate::endpoint::ftp::Settings;
@@ -126,12 +127,97 @@ fn clear_text_behind_auth_does_not_come_inside() {
 }
 
 #[test]
-fn sessions_are_resumed_on_control_and_data_connections() {
+fn sessions_are_resumed_on_data_connections_in_both_versions() {
+    for (version, number) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let settings = Settings { tls_resume_required: true, ..Settings::default() };
+        let server = Server::start_with(settings, Caps::default()).with_tls(&[version]);
+        let mut client = protected(&server);
+        // More than a client gets tickets for: those of TLS 1.3 may be used again.
+        for name in ["a", "b"] {
+            let mut data = client.secure_data(&server, &format!("STOR {name}"));
+            data.write_all(b"x").unwrap();
+            assert_eq!(data.conn.protocol_version(), Some(number));
+            assert_eq!(data.conn.handshake_kind(), Some(HandshakeKind::Resumed));
+            end_tls(&mut data);
+            client.expect_reply(226, "the upload");
+        }
+    }
+}
+
+#[test]
+fn a_data_connection_of_another_session_is_refused_where_that_is_wanted() {
+    let settings = Settings { tls_resume_required: true, ..Settings::default() };
+    let server = Server::start_with(settings, Caps::default());
+    let mut client = protected(&server);
+    let stranger = server.other_tls(&[&TLS12, &TLS13]);
+    let mut data = client.secure_data_with(&stranger, "STOR a");
+    // It may be gone before it has taken what is written.
+    let _ = data.write_all(b"x").and_then(|()| data.flush());
+    assert!(client.expect_reply(425, "no resumption").contains("resume"));
+    client.expect(550, "SIZE a");
+    // Somebody else who has signed in has tickets, too, but not of this session.
+    let other = server.with_tls(&[&TLS13]);
+    let _signed_in = protected(&other);
+    let mut data = client.secure_data(&other, "STOR a");
+    assert_eq!(data.conn.handshake_kind(), Some(HandshakeKind::Full));
+    let _ = data.write_all(b"x").and_then(|()| data.flush());
+    client.expect_reply(425, "the session of somebody else");
+    client.expect(550, "SIZE a");
+}
+
+#[test]
+fn any_data_connection_in_tls_will_do_by_default() {
     let server = Server::start();
-    let mut first = protected(&server);
-    let mut data = first.secure_data(&server, "STOR a");
+    let mut client = protected(&server);
+    let mut data = client.secure_data_with(&server.other_tls(&[&TLS12]), "STOR a");
     data.write_all(b"x").unwrap();
-    assert_eq!(data.conn.handshake_kind(), Some(HandshakeKind::Resumed));
+    assert_eq!(data.conn.handshake_kind(), Some(HandshakeKind::Full));
     end_tls(&mut data);
-    first.expect_reply(226, "the upload");
+    client.expect_reply(226, "the upload");
+}
+
+#[test]
+fn tls_may_begin_before_the_first_command() {
+    let server = Server::start_with(Settings { tls_implicit: true, ..Settings::default() }, Caps::default());
+    let mut client = server.connect_inside();
+    client.expect(503, "AUTH TLS");
+    client.expect(331, "USER anna");
+    client.expect(230, "PASS secret");
+    // Data is inside TLS without PROT, which not every client sends here.
+    let mut data = client.secure_data(&server, "STOR a");
+    data.write_all(b"x").unwrap();
+    end_tls(&mut data);
+    client.expect_reply(226, "the upload");
+    assert_eq!(server.content(b"a").unwrap(), b"x");
+}
+
+#[test]
+fn an_account_that_wants_tls_wants_it_for_data_as_well() {
+    let server = Server::start();
+    server.sql("UPDATE customers SET ftp_tls = 'required'");
+    let mut client = server.connect().secure(&server);
+    client.expect(331, "USER anna");
+    client.expect(230, "PASS secret");
+    client.expect(229, "EPSV");
+    client.expect(521, "STOR a");
+    client.expect(534, "PROT C");
+    client.expect(200, "PROT P");
+    let mut data = client.secure_data(&server, "STOR a");
+    data.write_all(b"x").unwrap();
+    end_tls(&mut data);
+    client.expect_reply(226, "the upload");
+}
+
+#[test]
+fn the_old_name_of_tls_protects_data_as_well() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.expect(234, "AUTH SSL");
+    let mut client = client.handshake(&server);
+    client.expect(331, "USER anna");
+    client.expect(230, "PASS secret");
+    let mut data = client.secure_data(&server, "STOR a");
+    data.write_all(b"x").unwrap();
+    end_tls(&mut data);
+    client.expect_reply(226, "the upload");
 }
