@@ -11,5 +11,6 @@ mod durability;
 mod folder;
 mod ftp;
 mod limits;
+mod matrix;
 mod report;
 mod sftp;

@@ -123,6 +123,8 @@ pub struct Server {
     child: Child,
     /// Where FTP listens.
     pub ftp: String,
+    /// Where FTP inside TLS listens; empty when nothing does.
+    pub ftps: String,
     /// Where SFTP listens.
     pub sftp: String,
     /// Where the pages are.
@@ -160,9 +162,11 @@ impl Server {
         }
         let address = |name: &str| {
             let found = ready.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-            found.unwrap_or_else(|| panic!("no {name} in {ready}")).to_owned()
+            found.map(str::to_owned)
         };
-        Ok(Server { ftp: address("ftp"), sftp: address("sftp"), web: address("web"), child, said })
+        let needed = |name: &str| address(name).unwrap_or_else(|| panic!("no {name} in {ready}"));
+        let (ftp, sftp, web) = (needed("ftp"), needed("sftp"), needed("web"));
+        Ok(Server { ftps: address("ftps").unwrap_or_default(), ftp, sftp, web, child, said })
     }
 
     /// The port of an address such as [`Server::ftp`].
