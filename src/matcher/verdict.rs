@@ -32,12 +32,14 @@ mod answers;
 mod counted;
 mod pair;
 mod reason;
+mod review;
 mod rivals;
 #[cfg(test)]
 mod tests;
 
 pub use answers::{Contradiction, contradictions};
 pub use counted::{Counted, counted};
+pub use review::{REVIEW_MAX, resembles};
 pub use rivals::rivals;
 
 use std::cmp::{Ordering, Reverse};
@@ -46,10 +48,10 @@ use serde::{Deserialize, Serialize};
 
 use pair::{Pair, by_record};
 use reason::reason;
+use review::{shown_first, worth_a_look};
 
 use super::facts::{Facts, ImageFacts, Storage};
 use super::metadata::Agreement;
-use super::taken::Taken;
 use super::verify::Residual;
 use crate::domain::{Grade, ImageId, RecordId, Verdict};
 
@@ -90,15 +92,6 @@ const NAME_DETAIL_MIN: f32 = 8.0;
 const NAME_ENLARGED_MIN: f64 = 1.25;
 /// Tier 4: a thumbnail with less contrast than this, in levels, is made by too many pictures.
 const RECIPE_DETAIL_MIN: f32 = 8.0;
-/// Review: a residual below this, or a correlation above [`REVIEW_LIKENESS`], is worth a person's look.
-const REVIEW_Z_MAX: f32 = 10.0;
-/// Review: see [`REVIEW_Z_MAX`].
-const REVIEW_LIKENESS: f32 = 0.97;
-/// Review: with the recorded name, or the very time, a correlation above this is worth a look.
-const REVIEW_NAMED_LIKENESS: f32 = 0.85;
-/// Review: rows for one record at most; a person does not read further.
-pub const REVIEW_MAX: usize = 8;
-
 /// What is to happen with one pair, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
@@ -436,53 +429,6 @@ fn claim(pair: &Pair) -> Method {
         None if agreement.name => Method::Name,
         None => Method::Pixels,
     }
-}
-
-/// True when a person should see the pair.
-fn worth_a_look(pair: &Pair) -> bool {
-    if pair.agreement.digest || claim(pair) == Method::Bytes {
-        return true;
-    }
-    let Some(residual) = &pair.telling else { return pair.agreement.name_informs };
-    let named = pair.agreement.name || pair.agreement.taken == Some(Taken::Same);
-    let named = named && residual.zncc > REVIEW_NAMED_LIKENESS;
-    // A copy of transparent art may lie on another ground than the thumbnail, and nothing of it is alike.
-    let transparent = pair.record.filename.as_deref().is_some_and(may_be_transparent);
-    resembles(residual) || named || (transparent && pair.agreement.name && pair.agreement.size)
-}
-
-/// True for the name of a picture that may be transparent, by its ending.
-fn may_be_transparent(name: &str) -> bool {
-    let ending = name.rsplit('.').next().unwrap_or_default();
-    ["png", "gif", "webp", "tif", "tiff", "psd", "svg"].iter().any(|known| ending.eq_ignore_ascii_case(known))
-}
-
-/// True when the pixels alone are worth a closer look.
-pub fn resembles(residual: &Residual) -> bool {
-    residual.z() < REVIEW_Z_MAX || residual.zncc > REVIEW_LIKENESS
-}
-
-/// The order of a review list: claims by length first, then by residual, which counts for less where name or time of taking
-/// agree, and for more where proportions, name or time contradict.
-fn shown_first(a: &Pair, b: &Pair) -> Ordering {
-    let key = |pair: &Pair| {
-        let z = pair.telling.map_or(f32::INFINITY, |residual| residual.z());
-        let agreement = &pair.agreement;
-        // The file makes the very thumbnail, though others do as well or something contradicts.
-        let z = if pair.reproduces == Some(true) { z * 0.3 } else { z };
-        let z = if agreement.name { z * 0.6 } else { z };
-        let z = if agreement.size_known && !agreement.aspect { z * 1.5 } else { z };
-        let z = if agreement.name_differs { z * 1.5 } else { z };
-        let z = match agreement.taken {
-            Some(Taken::Same) => z * 0.6,
-            Some(Taken::InAnotherZone) => z * 0.8,
-            Some(Taken::Other) => z * 1.5,
-            None => z,
-        };
-        (claim(pair) != Method::Bytes, z)
-    };
-    let ((a_claim, a_z), (b_claim, b_z)) = (key(a), key(b));
-    a_claim.cmp(&b_claim).then(a_z.total_cmp(&b_z)).then_with(|| preference(a, b))
 }
 
 /// The grade that an attachment of the pair has.
