@@ -4,8 +4,9 @@
     python3 benches/accuracy.py CORPUS --results FOLDER [--seeds "1 2 3"] [--records N] [--only ROW...] [--baselines]
 
 Each case that is done is a file in --results; a run that was broken off goes on where it stopped, and a run with nothing
-left to do prints the table again. --write-counts src/matcher/verdict/counted.csv brings the counts into the program. Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of
-the files' names. --baselines measures bare perceptual hashes on the same cases (benches/baselines.py). Rows:
+left to do prints the table again. --write-counts src/matcher/verdict/counted.csv brings the counts into the program.
+Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of the files' names.
+--baselines measures bare perceptual hashes on the same cases (benches/baselines.py). Rows:
 
 {rows}
 
@@ -114,7 +115,7 @@ def main():
     parser.add_argument("--records", type=int)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--baselines", action="store_true")
-    parser.add_argument("--write-counts", type=Path, help="what the rule's tiers are told to have been wrong in")
+    parser.add_argument("--write-counts", type=Path, metavar="FILE", help="also write decisions and errors of each tier as CSV")
     asked = parser.parse_args()
     asked.results.mkdir(parents=True, exist_ok=True)
 

@@ -6,9 +6,8 @@
 #
 # CORPUS is a folder with images/, make_case.py and score.py. Exits 1 when anything was attached wrongly. Needs lftp and
 # python3 with Pillow, and what make_case.py needs to make thumbnails (ImageMagick, libvips, PHP GD, libjpeg tools).
-# PYTHON and REUNITE name other programs than python3 and the release build; settings are taken from
-# the environment as ever (REUNITE_ATTACH_TIERS=digest,bytes,name); KEEP names a folder in which case (case/), report (matches.csv) and
-# catalogue stay.
+# PYTHON and REUNITE name other programs than python3 and the release build; settings are taken from the environment as ever
+# (REUNITE_ATTACH_TIERS=digest,bytes,name); KEEP names a folder in which case (case/), report (matches.csv) and catalogue stay.
 set -euo pipefail
 corpus=$(realpath "${1:?usage: benches/corpus.sh CORPUS [make_case.py options]}")
 shift

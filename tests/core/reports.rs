@@ -152,7 +152,7 @@ fn one_answer_settles_records_that_lost_the_same_and_contradictions_are_told() {
     let tiers = shop.report("tiers");
     let of = |tier: &str| tiers.iter().find(|row| row["tier"] == tier).unwrap();
     assert_eq!(tiers.len(), 4);
-    assert!(tiers.iter().all(|row| row["may_attach"] == "yes" && row["counted_wrong"] == "0"), "{tiers:?}");
+    assert!(tiers.iter().all(|row| row["may_attach"] == "yes" && row["counted"] != "0"), "{tiers:?}");
     assert!(of("recipe")["at_most_percent"].parse::<f64>().unwrap() < 100.0, "{tiers:?}");
 }
 
