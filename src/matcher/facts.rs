@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::content::Compared;
-use super::taken::Moment;
+use super::taken::{Moment, Taken};
 use super::verify::Residual;
 use crate::domain::{Digest, ETag, ImageId, RecordId};
 use crate::identify::Kind;
@@ -88,11 +88,36 @@ pub enum Storage {
     Lossy,
 }
 
+/// Endings of names whose files' lengths tell one picture from another.
+const COMPRESSED: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "heic", "heif", "avif"];
+
 impl RecordFacts {
     /// A record of which the shop knows nothing but its thumbnail.
     #[cfg(test)]
     pub fn of_nothing_recorded(id: RecordId) -> Self {
         RecordFacts { id, sha256: None, md5: None, etag: None, bytes: None, size: None, taken: None, filename: None }
+    }
+
+    /// Whether this record and another say that they lost the same original: a picture that was ordered twice. What only one
+    /// of them says contradicts nothing. Length and name say so of compressed files alone: scans of one page size are all as
+    /// long, and scanners number every folder from one.
+    pub fn lost_the_same(&self, other: &RecordFacts) -> bool {
+        fn both<T: PartialEq>(a: &Option<T>, b: &Option<T>) -> Option<bool> {
+            a.as_ref().zip(b.as_ref()).map(|(a, b)| a == b)
+        }
+        let digests = [both(&self.sha256, &other.sha256), both(&self.md5, &other.md5), both(&self.etag, &other.etag)];
+        let taken = self.taken.zip(other.taken).and_then(|(a, b)| a.compare(b));
+        let compressed = self.filename.as_ref().is_some_and(|name| {
+            name.rsplit_once('.').is_some_and(|(_, ending)| COMPRESSED.contains(&&*ending.to_ascii_lowercase()))
+        });
+        let described = both(&self.bytes, &other.bytes) == Some(true)
+            && both(&self.filename, &other.filename) == Some(true)
+            && compressed
+            && both(&self.size, &other.size) != Some(false)
+            && taken != Some(Taken::Other);
+        // The ETags of one file may differ.
+        let contradicted = digests[..2].contains(&Some(false));
+        (digests.contains(&Some(true)) || described) && !contradicted
     }
 
     /// Whether the MD5 of files can tell anything about the record.
@@ -192,4 +217,27 @@ pub struct Answer {
     pub record: RecordId,
     /// True: it is the picture. False: it is not.
     pub accepted: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_that_was_ordered_twice_has_one_name_and_one_length() {
+        let lost = |id: i64, name: &str| RecordFacts {
+            bytes: Some(77),
+            filename: Some(name.to_owned()),
+            ..RecordFacts::of_nothing_recorded(RecordId(id))
+        };
+        assert!(lost(1, "IMG_0042.JPG").lost_the_same(&lost(2, "IMG_0042.JPG")));
+        assert!(!lost(1, "IMG_0042.JPG").lost_the_same(&lost(2, "IMG_0043.JPG")));
+        assert!(!lost(1, "IMG_0042.JPG").lost_the_same(&RecordFacts { bytes: Some(78), ..lost(2, "IMG_0042.JPG") }));
+        assert!(!lost(1, "Scan0001.tif").lost_the_same(&lost(2, "Scan0001.tif")), "all scans are as long");
+        let sized = |id, size| RecordFacts { size, ..lost(id, "IMG_0042.JPG") };
+        assert!(sized(1, Some((40, 30))).lost_the_same(&sized(2, None)), "what only one says contradicts nothing");
+        assert!(!sized(1, Some((40, 30))).lost_the_same(&sized(2, Some((30, 30)))));
+        let digested = |id, md5| RecordFacts { md5: Some([md5; 16]), ..lost(id, "IMG_0042.JPG") };
+        assert!(!digested(1, 5).lost_the_same(&digested(2, 6)), "another digest is another file");
+    }
 }

@@ -43,9 +43,6 @@ pub fn placements(thumbnail: (usize, usize), picture: (u32, u32)) -> Vec<Placeme
         return Vec::new();
     }
     let whole = (0.0, 0.0, w, h);
-    if (tw - th * w / h).abs() <= ROUNDING || (th - tw * h / w).abs() <= ROUNDING {
-        return vec![Placement { frame: Frame::Fit, source: whole, target: (0, 0, thumbnail.0, thumbnail.1) }];
-    }
     let inside = |frame, scale: f64| {
         let width = ((w * scale).round() as usize).clamp(1, thumbnail.0);
         let height = ((h * scale).round() as usize).clamp(1, thumbnail.1);
@@ -60,10 +57,13 @@ pub fn placements(thumbnail: (usize, usize), picture: (u32, u32)) -> Vec<Placeme
         both
     };
     let scale = (tw / w).min(th / h);
-    let mut out = inside(Frame::Pad, scale);
-    if scale > 1.0 {
-        out.extend(inside(Frame::PadUnscaled, 1.0));
+    let unscaled = || if w + ROUNDING < tw && h + ROUNDING < th { inside(Frame::PadUnscaled, 1.0) } else { Vec::new() };
+    if (tw - th * w / h).abs() <= ROUNDING || (th - tw * h / w).abs() <= ROUNDING {
+        let fit = Placement { frame: Frame::Fit, source: whole, target: (0, 0, thumbnail.0, thumbnail.1) };
+        return [vec![fit], unscaled()].concat();
     }
+    let mut out = inside(Frame::Pad, scale);
+    out.extend(unscaled());
     let (shown_w, shown_h) = (w.min(h * tw / th), h.min(w * th / tw));
     if shown_w >= LEAST_SHOWN * w && shown_h >= LEAST_SHOWN * h {
         let source = ((w - shown_w) / 2.0, (h - shown_h) / 2.0, shown_w, shown_h);
@@ -125,6 +125,8 @@ mod tests {
         let all = placements((100, 100), (60, 20));
         let unscaled: Vec<_> = all.iter().filter(|p| p.frame == Frame::PadUnscaled).map(|p| p.target).collect();
         assert_eq!(unscaled, [(20, 40, 60, 20)]);
+        let of_its_shape: Vec<_> = placements((100, 100), (60, 60)).iter().map(|p| p.target).collect();
+        assert_eq!(of_its_shape, [(0, 0, 100, 100), (20, 20, 60, 60)]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Agreement {
     pub aspect: bool,
     /// Some path of the file has the recorded name.
     pub name: bool,
-    /// That name is informative and unique among the customer's records.
+    /// That name is informative, and of the customer's records only those have it that lost one original.
     pub name_informs: bool,
     /// Every name of the file says that it is another picture than the recorded one's: another shot of the same camera, or
     /// what was made of it.
@@ -108,7 +108,7 @@ impl Register {
             }
         }
         let agrees = |record: &&RecordFacts| {
-            let agreement = agreement(record, image, self);
+            let agreement = agreement(record, image, self, records);
             let by_length = agreement.bytes && (agreement.size || !agreement.size_known);
             let by_name = agreement.name && agreement.aspect && self.is_rare(record);
             agreement.digest || by_length || agreement.name_informs || by_name
@@ -122,15 +122,18 @@ impl Register {
         same.is_some_and(|same| same.len() <= RARE_MAX)
     }
 
-    /// True when a file's name is worth something as evidence: exactly one record may have it.
-    fn informs(&self, name: &Name) -> bool {
+    /// True when a file's name is worth something as evidence: records that lost one original may have it, and no other.
+    fn informs(&self, records: &[RecordFacts], name: &Name) -> bool {
         let same_stem = self.by_stem.get(name.stem()).into_iter().flatten();
-        name.tells() && same_stem.filter(|(_, other)| other.is_same(name)).nth(1).is_none()
+        let same: Vec<usize> = same_stem.filter(|(_, other)| other.is_same(name)).map(|(at, _)| *at).collect();
+        let one_original =
+            |(at, &a): (usize, &usize)| same[..at].iter().all(|&b| records[a].lost_the_same(&records[b]));
+        name.tells() && same.len() <= RARE_MAX && same.iter().enumerate().all(one_original)
     }
 }
 
-/// How `image` agrees with `record`.
-pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register) -> Agreement {
+/// How `image` agrees with `record`, which is one of the `records` of the register.
+pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register, records: &[RecordFacts]) -> Agreement {
     let plain = image.page == 1;
     let sha256 = record.sha256.map(|digest| plain && digest == image.digest);
     let md5 = record.md5.zip(image.md5).map(|(recorded, ours)| plain && recorded == ours);
@@ -155,12 +158,20 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register) 
         smaller,
         aspect,
         name: names.iter().any(|name| same(&name)),
-        name_informs: names.iter().filter(same).any(|name| register.informs(name)),
-        name_differs: recorded
-            .as_ref()
-            .is_some_and(|recorded| !names.is_empty() && names.iter().all(|name| recorded.is_another_picture(name))),
+        name_informs: names.iter().filter(same).any(|name| register.informs(records, name)),
+        name_differs: recorded.as_ref().is_some_and(|recorded| all_name_another(recorded, &names)),
         taken: record.taken.zip(image.taken).and_then(|(recorded, ours)| recorded.compare(ours)),
     }
+}
+
+/// Whether every name of a file says that it is another picture than the one that a record lost.
+pub fn name_differs(record: &RecordFacts, image: &ImageFacts) -> bool {
+    let names: Vec<Name> = image.paths.iter().map(|path| Name::of_path(path)).collect();
+    record.filename.as_deref().is_some_and(|recorded| all_name_another(&Name::of(recorded), &names))
+}
+
+fn all_name_another(recorded: &Name, names: &[Name]) -> bool {
+    !names.is_empty() && names.iter().all(|name| recorded.is_another_picture(name))
 }
 
 /// Whether two sizes are equal, whether ours is smaller, whether the proportions agree; each possibly turned.
@@ -194,7 +205,7 @@ mod tests {
         };
         let informs = |records: &[&str], name: &str| {
             let records: Vec<_> = records.iter().enumerate().map(|(at, name)| record(at as i64, name)).collect();
-            Register::of(&records).informs(&Name::of(name))
+            Register::of(&records).informs(&records, &Name::of(name))
         };
         assert!(informs(&["IMG_0042.JPG", "IMG_0043.JPG"], "img_0042 (1).jpg"));
         assert!(!informs(&["IMG_0042.JPG", "b/IMG_0042.JPG"], "IMG_0042.JPG"));
@@ -203,5 +214,10 @@ mod tests {
         assert!(informs(&renamed, "Urlaub 2019 (2).jpg"), "pictures that were renamed together");
         assert!(!informs(&renamed, "Urlaub 2019.jpg"));
         assert!(!informs(&["logo.png"], "logo.png"));
+        let mut twice = [1, 2].map(|id| RecordFacts { bytes: Some(77), ..record(id, "IMG_0042.JPG") });
+        let informs = |records: &[RecordFacts]| Register::of(records).informs(records, &Name::of("IMG_0042.JPG"));
+        assert!(informs(&twice), "a picture that was ordered twice");
+        twice[1].bytes = Some(78);
+        assert!(!informs(&twice));
     }
 }

@@ -6,15 +6,17 @@
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
 //!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
 //!    shot of the same camera, or what an editor made of the shot, contradicts, as does a recorded time of taking that is
-//!    not the file's; and two files that both claim to be the one leave the question open unless the name settles it.
+//!    not the file's; and two files that both claim to be the one leave the question open unless the name
+//!    settles it, or tier 4 does.
 //! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
 //!    closely *without* any correction of colour: an edited copy keeps its name and size. Nor is another time recorded.
 //!
 //! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
 //!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same
 //!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
-//!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
-//!    original is certain.
+//!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
+//!    that record's own original is certain. Where the recorded name (as in tier 3) and size are the file's, contents and
+//!    records whose names say another shot of the same camera are no rivals.
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks, and settles what follows from it ([`answers`]).
@@ -23,7 +25,7 @@
 //! The outcome is a function of the set of facts: nothing depends on order, on ids or on what was decided before.
 //!
 //! A mark that the shop burned into its thumbnails is left out of what a recipe compares, and of the residual that people are
-//! shown and that a recipe's proof looks at; tiers 1 to 3 know nothing of marks.
+//! shown and that tiers 3 and 4 look at. Tiers 1 and 2, which teach recipes, know nothing of marks.
 //!
 //! Deliberately absent: "it resembles, and no rival is in sight". A sibling frame whose right picture was never sent
 //! passes that test, and a better file that comes later makes it wrong.
@@ -36,11 +38,13 @@ mod review;
 mod rivals;
 #[cfg(test)]
 mod tests;
+mod tier;
 
 pub use answers::{Contradiction, contradictions};
 pub use counted::{Counted, counted};
 pub use review::{REVIEW_MAX, resembles};
 pub use rivals::rivals;
+pub use tier::{Method, Tier};
 
 use std::cmp::{Ordering, Reverse};
 
@@ -117,67 +121,6 @@ pub struct Decision {
     pub reason: String,
 }
 
-/// What speaks for a pair most; ordered from the strongest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// A person said so.
-    Person,
-    /// A recorded digest.
-    Digest,
-    /// Recorded length and size.
-    Bytes,
-    /// The shop's recipe, which makes the very thumbnail from the file.
-    Recipe,
-    /// A recorded name.
-    Name,
-    /// The pixels alone.
-    Pixels,
-}
-
-impl Method {
-    /// The word for this in schema, reports and pages.
-    pub fn word(self) -> &'static str {
-        match self {
-            Method::Person => "person",
-            Method::Digest => "digest",
-            Method::Bytes => "bytes",
-            Method::Recipe => "recipe",
-            Method::Name => "name",
-            Method::Pixels => "pixels",
-        }
-    }
-}
-
-/// A tier of the rule that may attach without a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Tier 1.
-    Digest,
-    /// Tier 2.
-    Bytes,
-    /// Tier 3.
-    Name,
-    /// Tier 4.
-    Recipe,
-}
-
-impl Tier {
-    /// All of them, from the first.
-    pub const ALL: [Tier; 4] = [Tier::Digest, Tier::Bytes, Tier::Name, Tier::Recipe];
-
-    /// The word for what this tier says.
-    pub fn method(self) -> Method {
-        match self {
-            Tier::Digest => Method::Digest,
-            Tier::Bytes => Method::Bytes,
-            Tier::Name => Method::Name,
-            Tier::Recipe => Method::Recipe,
-        }
-    }
-}
-
 /// Decides every pair that was measured, agrees by metadata or was answered by a person. Sorted by record, then verdict,
 /// rank, image.
 ///
@@ -235,11 +178,16 @@ fn best(pairs: &[Pair], all: impl IntoIterator<Item = usize>) -> Option<usize> {
 /// The pair that the rule proves, if it proves one.
 fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
     let open = open(pairs);
-    if let Recorded::Speaks(winner) = recorded(pairs, &open) {
-        return winner;
+    let recorded = recorded(pairs, &open);
+    if let Recorded::Speaks(Some(winner)) = recorded {
+        return Some(winner);
     }
+    // Files may dispute which one was recorded, and yet only one of them makes the thumbnail.
     if let Some(at) = proven_by_recipe(pairs, &open) {
         return Some((at, Method::Recipe));
+    }
+    if let Recorded::Speaks(None) = recorded {
+        return None;
     }
     // A file with the recorded length and size is there but unproven: a name must not overtake it.
     if open.iter().any(|&at| pairs[at].agreement.bytes && pairs[at].agreement.size) {
@@ -338,7 +286,10 @@ fn beaten(mine: f32, rival: f32) -> bool {
 
 /// Tier 4: the file that makes the record's thumbnail, if it alone does and makes no other.
 fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
-    let made: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].reproduces == Some(true)).collect();
+    let mut made: Vec<usize> = open.iter().copied().filter(|&at| pairs[at].reproduces == Some(true)).collect();
+    if made.iter().any(|&at| pairs[at].told_by_name()) {
+        made.retain(|&at| !pairs[at].agreement.name_differs);
+    }
     let sound = |pair: &Pair| {
         let detailed = pair.telling.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
         let other_size = pair.telling.is_some_and(|residual| {
@@ -354,10 +305,14 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
     };
     let content = pairs[*made.first()?].content;
     let alone = made.iter().all(|&at| pairs[at].content == content);
-    // A file with the recorded length and size is there and does not make the thumbnail: something is wrong.
+    // A file with the recorded length and size is there and does not make the thumbnail: something is wrong, unless it
+    // plainly is another picture, which has them by chance.
     let contradicted = open.iter().any(|&at| {
-        let agreement = &pairs[at].agreement;
-        agreement.bytes && agreement.size && pairs[at].content != content
+        let (agreement, telling) = (&pairs[at].agreement, &pairs[at].telling);
+        let resembles = telling.is_none_or(|residual| {
+            residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS || residual.detail < RECIPE_DETAIL_MIN
+        });
+        agreement.bytes && agreement.size && pairs[at].content != content && (agreement.name || resembles)
     });
     let best = best(pairs, made)?;
     (alone && !contradicted && sound(&pairs[best])).then_some(best)
@@ -366,7 +321,7 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
 /// Tier 3, for one pair.
 fn proven_by_name(pair: &Pair) -> bool {
     let agreement = &pair.agreement;
-    let Some(residual) = &pair.residual else { return false };
+    let Some(residual) = &pair.telling else { return false };
     let claims = agreement.name_informs
         && agreement.aspect
         && (agreement.size || agreement.smaller || !agreement.size_known)

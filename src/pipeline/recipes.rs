@@ -31,6 +31,10 @@ const LAST_MAX: usize = PAIRS_MAX / 2;
 /// Pairs of all partitions that engines are learned from at most: what one shop used at all is more than what made one size.
 const POOL_MAX: usize = 72;
 
+/// Counts up with each change by which more may be learned of the same pairs, so that what an older program found in them,
+/// or did not, is looked at again.
+const LEARNING: u8 = 1;
+
 /// Why recipes prove nothing any more.
 const DRIFTED: &str = "too few of the last certain pairs are explained, so it proves nothing any more";
 
@@ -236,9 +240,10 @@ fn chosen(pairs: Vec<CertainPair>, most: usize) -> Vec<CertainPair> {
     chosen
 }
 
+/// What was learned from: these pairs, by this way of learning.
 fn digest_of(pairs: &[CertainPair]) -> Digest {
-    let bytes: Vec<u8> = pairs.iter().flat_map(|pair| [pair.thumbnail.0, pair.original.0]).flatten().collect();
-    Digest::of(&bytes)
+    let pairs = pairs.iter().flat_map(|pair| [pair.thumbnail.0, pair.original.0]).flatten();
+    Digest::of(&std::iter::once(LEARNING).chain(pairs).collect::<Vec<u8>>())
 }
 
 /// The recipes behind one partition, or the engines behind all, or why there are none to be sure of.

@@ -22,8 +22,8 @@ const CONTENT_PARTS: usize = 4;
 const STEPS_PX: [i32; 9] = [4, 8, 12, 16, 24, -4, -8, -12, -16];
 /// Ways of anchoring whose edges are moved: the most promising.
 const MOVED: usize = 4;
-/// An edge lies so much further out than what the pairs at hand need, in pixels: theirs are not the only sizes.
-const SLACK_PX: i32 = 1;
+/// An edge may lie anywhere in a block, and is moved out by at most so many pixels for that.
+const BLOCK_PX: usize = 8;
 
 /// The mark that explains most of these pairs, mapped by the recipe that agrees best beside it; nothing where the pairs do
 /// not disagree about one place.
@@ -44,7 +44,7 @@ pub(super) fn find(maps: &[Map]) -> Option<Mark> {
     }
     weighed.sort_by(|(a, _), (b, _)| better(a, b));
     let mark = weighed.first().filter(|(weight, _)| weight.explained >= VOTERS_MIN)?.1;
-    Some(widened(mark, SLACK_PX, &voters))
+    Some(widened(mark, &voters))
 }
 
 /// How many contents these thumbnails show: of two that hardly differ anywhere, one counts.
@@ -118,8 +118,15 @@ fn with_edge(mark: Mark, edge: usize, by_px: i32, voters: &[&Map]) -> Mark {
     mark
 }
 
-fn widened(mark: Mark, by_px: i32, voters: &[&Map]) -> Mark {
-    (0..4).fold(mark, |mark, edge| with_edge(mark, edge, by_px, voters))
+/// The mark with each edge as far out as it may lie without touching more blocks of these pairs: nothing tells where in its
+/// block it lies, and in a frame of another size that makes a difference.
+fn widened(mark: Mark, voters: &[&Map]) -> Mark {
+    let share = weight(voters, &mark).share;
+    (0..4).fold(mark, |mark, edge| {
+        let further = std::iter::successors(Some(mark), |mark| Some(with_edge(*mark, edge, 1, voters)));
+        let as_small = further.take(BLOCK_PX).take_while(|mark| weight(voters, mark).share <= share);
+        as_small.last().unwrap_or(mark)
+    })
 }
 
 fn longest(voters: &[&Map]) -> usize {
@@ -213,5 +220,28 @@ impl Map {
             *part = (part.0 + mean, part.1 + 1.0);
         }
         parts.into_iter().map(|(sum, count)| sum / count.max(1.0)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(width: usize, height: usize) -> Map {
+        let (columns, rows) = (width.div_ceil(8), height.div_ceil(8));
+        let nothing = vec![0.0; columns * rows];
+        let layer = Layer { columns, rows, block_px: (8, 8), energy: nothing.clone(), gradient: nothing };
+        Map { width, height, unit_px: 8, layers: vec![layer], levels: vec![(0.0, 0.0); columns * rows] }
+    }
+
+    #[test]
+    fn an_edge_may_lie_anywhere_in_its_block() {
+        let (landscape, portrait) = (map(320, 240), map(240, 320));
+        let span = |from, to| Span { anchor: Anchor::Share, from, to };
+        // What pairs of landscapes need of a mark that ends at 970 thousandths.
+        let needed = Mark { across: span(620, 966), down: span(840, 960) };
+        let widened = widened(needed, &[&landscape]);
+        assert_eq!(landscape.share(&landscape.area(&widened)), landscape.share(&landscape.area(&needed)));
+        assert!(portrait.area(&needed).columns.end < 233 && portrait.area(&widened).columns.end >= 233);
     }
 }

@@ -11,14 +11,19 @@
 //!
 //! It decodes nothing: whoever calls it measures pairs, in a decode child or wherever pictures may be read.
 
+mod table;
+
 use serde::{Deserialize, Serialize};
 
 use super::burned;
 use super::family::{Orientation, Recipe, Scaler, engines, sharpenings};
 use super::frame::Frame;
 use super::kernel::{Kernel, Passes, Shrink};
-use super::reproduce::{Fit, RELATIVE_FROM_PX};
+use super::reproduce::RELATIVE_FROM_PX;
 use super::statistic::{Excess, Map};
+
+pub(super) use table::is_explained;
+use table::{Measurements, Table};
 
 /// Fewer certain pairs than this teach nothing.
 pub const PAIRS_MIN: usize = 10;
@@ -64,9 +69,9 @@ pub struct Learned {
     pub explained: u32,
     /// Mean unexplained error of luma over the explained pairs, in grey levels.
     pub loss: f32,
-    /// The threshold for [`Fit::d`].
+    /// The threshold for [`super::reproduce::Fit::d`].
     pub d_max: f32,
-    /// The threshold for [`Fit::hz`].
+    /// The threshold for [`super::reproduce::Fit::hz`].
     pub hz_max: f32,
 }
 
@@ -134,6 +139,7 @@ pub fn learn(
     if pairs < PAIRS_MIN {
         return Err(Refusal::TooFewPairs { pairs });
     }
+    let measure = &mut Measurements::new(measure);
     let mut left: Vec<usize> = (0..pairs).collect();
     let mut found = Vec::new();
     while found.len() < RECIPES_MAX && left.len() >= EXPLAINED_MIN {
@@ -154,7 +160,7 @@ fn learn_one(
     side_px: u32,
     long_sides_px: &[usize],
     left: &[usize],
-    measure: &mut Measure,
+    measure: &mut Measurements,
 ) -> Result<(Learned, Vec<usize>), Refusal> {
     let (taught, held) = parted(left);
     let mut table = Table::of(&taught, long_sides_px, |excess| excess.loss);
@@ -176,7 +182,7 @@ fn learn_marked(
     side_px: u32,
     long_sides_px: &[usize],
     left: &[usize],
-    measure: &mut Measure,
+    measure: &mut Measurements,
     maps: &mut Maps,
 ) -> Option<(Learned, Vec<usize>)> {
     let (taught, held) = parted(left);
@@ -213,7 +219,7 @@ fn confirmed(
     left: &[usize],
     (taught, held): (&[usize], &[usize]),
     long_sides_px: &[usize],
-    measure: &mut Measure,
+    measure: &mut Measurements,
 ) -> Result<(Learned, Vec<usize>), Refusal> {
     let all = Table::measured(left, long_sides_px, &[best], measure);
     let explained: Vec<usize> = left.iter().copied().filter(|&pair| all.credit(0, pair) > 0.0).collect();
@@ -244,108 +250,13 @@ fn confirmed(
     Ok((learned, explained))
 }
 
-/// Whether what is left of a thumbnail of this size is within what the right recipe leaves.
-pub(super) fn is_explained(excess: &Excess, long_side_px: usize) -> bool {
-    credit(excess, long_side_px) > 0.0
-}
-
-/// 1 for a pair without error, 0 for one at or beyond the cap.
-fn credit(excess: &Excess, long_side_px: usize) -> f32 {
-    let cap = if long_side_px >= RELATIVE_FROM_PX { HZ_CAP } else { D_CAP };
-    (1.0 - Fit::error(excess, long_side_px) / cap).max(0.0)
-}
-
-/// What each recipe tried leaves unexplained of each pair.
-struct Table<'a> {
-    pairs: &'a [usize],
-    long_sides_px: &'a [usize],
-    /// What recipes are ranked by.
-    figure: fn(&Excess) -> f32,
-    rows: Vec<(Recipe, Vec<Option<Excess>>)>,
-}
-
-impl<'a> Table<'a> {
-    fn of(pairs: &'a [usize], long_sides_px: &'a [usize], figure: fn(&Excess) -> f32) -> Self {
-        Table { pairs, long_sides_px, figure, rows: Vec::new() }
-    }
-
-    fn measured(pairs: &'a [usize], long_sides_px: &'a [usize], recipes: &[Recipe], measure: &mut Measure) -> Self {
-        let mut table = Table::of(pairs, long_sides_px, |excess| excess.loss);
-        table.add(recipes, measure);
-        table
-    }
-
-    fn add(&mut self, recipes: &[Recipe], measure: &mut Measure) {
-        let new: Vec<Recipe> =
-            recipes.iter().copied().filter(|recipe| !self.rows.iter().any(|(known, _)| known == recipe)).collect();
-        let first = self.rows.len();
-        self.rows.extend(new.iter().map(|&recipe| (recipe, Vec::with_capacity(self.pairs.len()))));
-        for excesses in measure(self.pairs, &new) {
-            let mut excesses = excesses.into_iter();
-            for (_, row) in &mut self.rows[first..] {
-                row.push(excesses.next().flatten());
-            }
-        }
-    }
-
-    fn excess(&self, row: usize, pair: usize) -> Option<Excess> {
-        let at = self.pairs.iter().position(|&known| known == pair)?;
-        self.rows[row].1[at]
-    }
-
-    /// See [`credit`].
-    fn credit(&self, row: usize, pair: usize) -> f32 {
-        self.excess(row, pair).map_or(0.0, |excess| credit(&excess, self.long_sides_px[pair]))
-    }
-
-    fn credits(&self, row: usize) -> f32 {
-        self.pairs.iter().map(|&pair| self.credit(row, pair)).sum()
-    }
-
-    /// The mean loss of the best half of all pairs: where two recipes stand behind one header, each has its half.
-    fn loss(&self, row: usize) -> f32 {
-        let mut losses: Vec<f32> = self.rows[row]
-            .1
-            .iter()
-            .map(|excess| excess.map_or(f32::INFINITY, |excess| (self.figure)(&excess)))
-            .collect();
-        losses.sort_by(f32::total_cmp);
-        losses.truncate(losses.len().div_ceil(2));
-        losses.iter().sum::<f32>() / losses.len() as f32
-    }
-
-    /// Whether its best recipe leaves so little that nothing better needs to be looked for.
-    fn is_settled(&self) -> bool {
-        self.loss(self.ranked()[0]) < FOUND
-    }
-
-    /// Rows by loss, least first; of equals the one that was tried first.
-    fn ranked(&self) -> Vec<usize> {
-        let mut rows: Vec<(usize, f32)> = (0..self.rows.len()).map(|row| (row, self.loss(row))).collect();
-        rows.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-        rows.into_iter().map(|(row, _)| row).collect()
-    }
-
-    /// The recipe with the most credit; where none has any, the one with the least loss.
-    fn best(&self) -> Recipe {
-        let ranked = self.ranked();
-        let mut best = ranked[0];
-        for &row in &ranked {
-            if self.credits(row) > self.credits(best) + 1e-3 {
-                best = row;
-            }
-        }
-        self.rows[best].0
-    }
-}
-
 /// What a recipe of this size is, before anything but frame and engine is known of it.
 fn plain(side_px: u32) -> impl Fn(Frame, Scaler) -> Recipe {
     move |frame, scaler| Recipe { frame, ..Recipe::plain(side_px, scaler) }
 }
 
 /// Fills the table, stage by stage.
-fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
+fn search(side_px: u32, table: &mut Table, measure: &mut Measurements) {
     search_engines(side_px, table, measure);
     let enough = table.credits(table.ranked()[0]) >= 0.5 * table.pairs.len() as f32;
     if !table.is_settled() && !enough {
@@ -354,7 +265,7 @@ fn search(side_px: u32, table: &mut Table, measure: &mut Measure) {
 }
 
 /// The known engines in every frame, then sharpened.
-fn search_engines(side_px: u32, table: &mut Table, measure: &mut Measure) {
+fn search_engines(side_px: u32, table: &mut Table, measure: &mut Measurements) {
     let plain = plain(side_px);
     let crossed: Vec<Recipe> = Frame::ALL
         .iter()
@@ -370,7 +281,7 @@ fn search_engines(side_px: u32, table: &mut Table, measure: &mut Measure) {
 }
 
 /// The general family, in the frame that the engines showed.
-fn search_kernels(side_px: u32, table: &mut Table, measure: &mut Measure) {
+fn search_kernels(side_px: u32, table: &mut Table, measure: &mut Measurements) {
     let frame = table.rows[table.ranked()[0]].0.frame;
     let plain = plain(side_px);
     let general = |shrink, kernel, passes| plain(frame, Scaler::Kernel { shrink, kernel, passes });
@@ -400,7 +311,7 @@ fn search_kernels(side_px: u32, table: &mut Table, measure: &mut Measure) {
 }
 
 /// The promising ones among recipes: a few pairs tell which are worth the others.
-fn screened(table: &Table, recipes: &[Recipe], measure: &mut Measure) -> Vec<Recipe> {
+fn screened(table: &Table, recipes: &[Recipe], measure: &mut Measurements) -> Vec<Recipe> {
     let few: Vec<usize> = table.pairs.iter().copied().step_by(table.pairs.len().div_ceil(SCREENED)).collect();
     let mut screen = Table::of(&few, table.long_sides_px, table.figure);
     screen.add(recipes, measure);
@@ -415,7 +326,7 @@ fn sharpened(table: &Table, many: usize) -> Vec<Recipe> {
 }
 
 /// The recipe with what pairs tell of orientation and transparency; what no pair tells stays open.
-fn settled(recipe: Recipe, pairs: &[usize], long_sides_px: &[usize], measure: &mut Measure) -> Recipe {
+fn settled(recipe: Recipe, pairs: &[usize], long_sides_px: &[usize], measure: &mut Measurements) -> Recipe {
     let orientations =
         [Orientation::Applied, Orientation::Ignored].map(|one| Recipe { orientation: Some(one), ..recipe });
     let recipe = clear_best(&orientations, pairs, long_sides_px, measure).unwrap_or(recipe);
@@ -426,7 +337,12 @@ fn settled(recipe: Recipe, pairs: &[usize], long_sides_px: &[usize], measure: &m
 
 /// Of recipes that differ in one thing, the one that explains at least two pairs that another leaves unexplained, and
 /// leaves none that another explains.
-fn clear_best(recipes: &[Recipe], pairs: &[usize], long_sides_px: &[usize], measure: &mut Measure) -> Option<Recipe> {
+fn clear_best(
+    recipes: &[Recipe],
+    pairs: &[usize],
+    long_sides_px: &[usize],
+    measure: &mut Measurements,
+) -> Option<Recipe> {
     let table = Table::measured(pairs, long_sides_px, recipes, measure);
     let explained = |row: usize| pairs.iter().filter(|&&pair| table.credit(row, pair) > 0.0).count();
     let counts: Vec<usize> = (0..recipes.len()).map(explained).collect();

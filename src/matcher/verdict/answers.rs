@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::facts::{Facts, RecordFacts};
-use super::pair::{Pair, lost_the_same, pairs_of};
+use super::pair::{Pair, pairs_of};
 use crate::domain::{ImageId, RecordId};
 
 /// Answers of which at most one can be right.
@@ -60,7 +60,7 @@ pub(super) fn extend(pairs: &mut BTreeMap<RecordId, Vec<Pair>>) {
         return;
     }
     for (record, pairs) in pairs.iter_mut() {
-        let of_this = |answer: &&Given| answer.record.id == *record || lost_the_same(answer.record, pairs[0].record);
+        let of_this = |answer: &&Given| answer.record.id == *record || answer.record.lost_the_same(pairs[0].record);
         let answers: Vec<&Given> = given.iter().filter(of_this).collect();
         let is_accepted = pairs.iter().any(|pair| pair.answer == Some(true));
         for pair in pairs.iter_mut().filter(|pair| pair.answer.is_none()) {
@@ -83,7 +83,7 @@ pub fn contradictions(facts: &Facts) -> Vec<Contradiction> {
     let mut found = BTreeSet::new();
     for (nth, a) in given.iter().enumerate() {
         for b in &given[nth + 1..] {
-            let one_original = a.record.id == b.record.id || lost_the_same(a.record, b.record);
+            let one_original = a.record.id == b.record.id || a.record.lost_the_same(b.record);
             let one_picture = a.content == b.content;
             let ((records, images), both) =
                 (((a.record.id, b.record.id), (a.image, b.image)), a.accepted && b.accepted);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::content::{Compared, ImageKey, Likeness, groups};
 use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
-use super::super::metadata::{Agreement, Register, agreement};
+use super::super::metadata::{Agreement, Register, agreement, name_differs};
 use super::super::taken::{Moment, Taken};
 use super::super::verify::Residual;
 use super::{RIVAL_Z_MAX, answers, certain};
@@ -26,11 +26,20 @@ pub(super) struct Pair<'a> {
     pub telling: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
-    /// Another record, of which nothing says that it lost the same original, may have lost this file, too.
+    /// Another record may have lost this file, too: nothing says that it lost the same original, nor do the names tell them
+    /// apart.
     pub reproduces_another: bool,
     pub answer: Option<bool>,
     /// The answer was given for a copy, or for a record that lost the same original.
     pub is_implied: bool,
+}
+
+impl Pair<'_> {
+    /// Of pictures that hardly differ, name and size tell which one this is.
+    pub fn told_by_name(&self) -> bool {
+        let Agreement { name_informs, size, size_known, bytes, .. } = self.agreement;
+        name_informs && (size || !size_known && bytes)
+    }
 }
 
 /// All pairs worth a thought, by record, with what answers settle.
@@ -69,7 +78,7 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
         pairs.entry(key.1).or_default().push(Pair {
             record,
             image,
-            agreement: agreement(record, image, &register),
+            agreement: agreement(record, image, &register, &facts.records),
             content: contents.get(&key_of(image)).copied().unwrap_or(usize::MAX),
             distance: candidate.and_then(|candidate| candidate.distance),
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
@@ -102,8 +111,10 @@ fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, 
     }
     for pair in pairs.values_mut().flatten() {
         let others = near.get(&pair.image.id).into_iter().flatten();
-        pair.reproduces_another =
-            others.into_iter().any(|other| other.id != pair.record.id && !lost_the_same(pair.record, other));
+        let others = others.filter(|other| other.id != pair.record.id && !pair.record.lost_the_same(other));
+        // What is the one's by name, and is not the other's, is not in doubt.
+        let told = pair.told_by_name();
+        pair.reproduces_another = others.into_iter().any(|other| !(told && name_differs(other, pair.image)));
     }
 }
 
@@ -141,17 +152,6 @@ fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Opti
     let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
     fits.peek()?;
     Some(fits.all(holds))
-}
-
-/// Whether two records say that they lost the same original: a picture that was ordered twice.
-pub(super) fn lost_the_same(a: &RecordFacts, b: &RecordFacts) -> bool {
-    let digest = a.sha256.is_some() && a.sha256 == b.sha256
-        || a.md5.is_some() && a.md5 == b.md5
-        || a.etag.is_some() && a.etag == b.etag;
-    let facts = a.bytes.is_some() && a.bytes == b.bytes && a.size == b.size && a.filename == b.filename;
-    let contradicts = a.sha256.is_some() && b.sha256.is_some() && a.sha256 != b.sha256;
-    let taken = a.taken.zip(b.taken).and_then(|(a, b)| a.compare(b));
-    (digest || facts && taken != Some(Taken::Other)) && !contradicts
 }
 
 /// The residual of the thumbnail that fits worst.

@@ -1,11 +1,11 @@
-use std::collections::BTreeSet;
+mod recipe;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{Digest, ETag};
 use crate::matcher::content::{Compared, Comparison, Likeness};
-use crate::matcher::facts::{Answer, CandidateFacts, ImageFacts, Measured, RecordFacts};
+use crate::matcher::facts::{Answer, Beside, CandidateFacts, ImageFacts, Measured, RecordFacts};
 use crate::matcher::geometry::Frame;
 use crate::matcher::taken::Moment;
 use crate::recipe::Fit;
@@ -30,7 +30,7 @@ pub(super) fn image(id: i64) -> ImageFacts {
     }
 }
 
-fn residual(z: f32) -> Residual {
+pub(super) fn residual(z: f32) -> Residual {
     Residual {
         z_strict: z,
         z_colour: z,
@@ -76,6 +76,28 @@ fn whole() -> Facts {
         answers: vec![],
         compared: vec![],
     }
+}
+
+/// A record of which nothing is recorded, and an image that makes its thumbnail, or does not.
+fn made(image: i64, record: i64, near: bool) -> CandidateFacts {
+    let mut candidate = measured(image, record, 2.0);
+    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near, alike: near });
+    candidate
+}
+
+fn silent(records: i64, images: i64, candidates: Vec<CandidateFacts>) -> Facts {
+    Facts {
+        records: (1..=records).map(record).collect(),
+        images: (1..=images).map(image).collect(),
+        candidates,
+        answers: vec![],
+        compared: vec![],
+    }
+}
+
+pub(super) fn compared(a: i64, b: i64, likeness: Likeness) -> Compared {
+    let key = |id| (image(id).digest, 1);
+    Compared { a: key(a), b: key(b), comparison: Comparison { likeness, lz: 1.0, ..Comparison::UNKNOWN } }
 }
 
 pub(super) fn attached(facts: &Facts) -> Vec<(i64, i64, Method)> {
@@ -309,7 +331,9 @@ fn a_unique_name_attaches_only_an_unedited_picture() {
     assert_eq!(attached(&tampered), []);
     let mut twins = facts.clone();
     twins.records.push(RecordFacts { id: RecordId(2), ..facts.records[0].clone() });
-    assert_eq!(attached(&twins), [], "a name that two records carry informs about neither");
+    assert_eq!(attached(&twins), [(1, 1, Method::Name)], "a picture that was ordered twice");
+    twins.records[1].bytes = Some(6);
+    assert_eq!(attached(&twins), [], "a name that two pictures carry informs about neither");
 }
 
 #[test]
@@ -512,148 +536,4 @@ proptest! {
         facts.images.push(ImageFacts { bytes: 1_000_001, ..image(2) });
         prop_assert_eq!(attached(&facts), vec![]);
     }
-}
-
-/// A record of which nothing is recorded, and an image that makes its thumbnail, or does not.
-fn made(image: i64, record: i64, near: bool) -> CandidateFacts {
-    let mut candidate = measured(image, record, 2.0);
-    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near, alike: near });
-    candidate
-}
-
-fn silent(records: i64, images: i64, candidates: Vec<CandidateFacts>) -> Facts {
-    Facts {
-        records: (1..=records).map(record).collect(),
-        images: (1..=images).map(image).collect(),
-        candidates,
-        answers: vec![],
-        compared: vec![],
-    }
-}
-
-pub(super) fn compared(a: i64, b: i64, likeness: Likeness) -> Compared {
-    let key = |id| (image(id).digest, 1);
-    Compared { a: key(a), b: key(b), comparison: Comparison { likeness, lz: 1.0, ..Comparison::UNKNOWN } }
-}
-
-#[test]
-fn the_file_that_makes_the_thumbnail_is_the_picture() {
-    assert_eq!(attached(&silent(1, 1, vec![made(1, 1, true)])), [(1, 1, Method::Recipe)]);
-    assert_eq!(attached(&silent(1, 1, vec![made(1, 1, false)])), [], "resemblance is no proof");
-    let sibling = silent(1, 2, vec![made(1, 1, true), made(2, 1, false)]);
-    assert_eq!(attached(&sibling), [(1, 1, Method::Recipe)], "a sibling that does not make it is no rival");
-    let mut next_shot = silent(1, 1, vec![made(1, 1, true)]);
-    next_shot.records[0].filename = Some("IMG_0042.JPG".into());
-    next_shot.images[0].paths = vec![b"IMG_0043.JPG".to_vec()];
-    assert_eq!(attached(&next_shot), [], "frames of a film can make one thumbnail");
-    let mut truncated = silent(1, 1, vec![made(1, 1, true)]);
-    truncated.images[0].truncated = true;
-    assert_eq!(attached(&truncated), []);
-}
-
-#[test]
-fn two_contents_that_make_one_thumbnail_leave_it_open() {
-    let mut facts = silent(1, 2, vec![made(1, 1, true), made(2, 1, true)]);
-    let keys = (image(1).digest, image(2).digest);
-    let asked = ((keys.0.min(keys.1), 1), (keys.0.max(keys.1), 1));
-    assert_eq!(attached(&facts), []);
-    assert_eq!(rivals(&facts), BTreeSet::from([asked]));
-    for likeness in [Likeness::Unknown, Likeness::Different] {
-        facts.compared = vec![compared(1, 2, likeness)];
-        assert_eq!(attached(&facts), [], "{likeness:?}");
-        assert_eq!(rivals(&facts), BTreeSet::new(), "asked once");
-    }
-    facts.compared = vec![compared(1, 2, Likeness::Same)];
-    facts.images[1].size = Some((2000, 1500));
-    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "of two copies the one with more pixels");
-}
-
-#[test]
-fn a_file_that_makes_two_records_thumbnails_proves_neither() {
-    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, true)]);
-    assert_eq!(attached(&facts), []);
-    for record in &mut facts.records {
-        (record.bytes, record.filename) = (Some(77), Some("IMG_0042.JPG".into()));
-    }
-    assert_eq!(
-        attached(&facts),
-        [(1, 1, Method::Recipe), (1, 2, Method::Recipe)],
-        "one picture that was ordered twice"
-    );
-    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, false)]);
-    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
-    facts.candidates[1].measured[0].fit.as_mut().unwrap().alike = true;
-    assert_eq!(attached(&facts), [], "of frames of a film that hardly moved it may be the one that nobody knows of");
-}
-
-#[test]
-fn a_file_that_resembles_a_record_of_unknown_recipe_may_be_that_ones() {
-    let mut facts = silent(2, 2, vec![made(1, 1, true), measured(1, 2, 2.0)]);
-    assert_eq!(attached(&facts), []);
-    facts.candidates[1] = measured(1, 2, 9.0);
-    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "too far to be its own");
-    facts.candidates[1] = measured(1, 2, 2.0);
-    facts.records[1].sha256 = Some(facts.images[1].digest);
-    assert_eq!(
-        attached(&facts),
-        [(1, 1, Method::Recipe), (2, 2, Method::Digest)],
-        "that one's is another, for certain"
-    );
-}
-
-#[test]
-fn a_copy_beside_the_exact_file_is_no_rival() {
-    let mut facts = whole();
-    facts.records[0].filename = None;
-    facts.images.push(image(2));
-    facts.candidates.push(measured(2, 1, 1.0));
-    assert_eq!(attached(&facts), []);
-    assert_eq!(rivals(&facts).len(), 1);
-    facts.compared = vec![compared(1, 2, Likeness::Same)];
-    assert_eq!(attached(&facts), [(1, 1, Method::Bytes)]);
-    facts.compared = vec![compared(1, 2, Likeness::Different)];
-    assert_eq!(attached(&facts), []);
-}
-
-#[test]
-fn a_tier_that_may_not_attach_hands_over_to_one_that_may_and_proves_the_same() {
-    let by_digest_bytes_and_name = || {
-        let mut facts = whole();
-        facts.records[0].sha256 = Some(facts.images[0].digest);
-        facts.images[0].paths = vec![b"IMG_0042.jpg".to_vec()];
-        facts
-    };
-    let method = |tiers: &[Tier]| {
-        let decisions = decide(&by_digest_bytes_and_name(), tiers);
-        (decisions[0].verdict, decisions[0].method)
-    };
-    assert_eq!(method(&Tier::ALL), (Verdict::Attach, Method::Digest));
-    assert_eq!(method(&[Tier::Name, Tier::Bytes]), (Verdict::Attach, Method::Bytes));
-    assert_eq!(method(&[Tier::Name]), (Verdict::Attach, Method::Name));
-    // Proven it is, but by nothing that may attach.
-    assert_eq!(method(&[Tier::Recipe]), (Verdict::Attach, Method::Digest));
-    assert_eq!(method(&[]), (Verdict::Attach, Method::Digest));
-}
-
-#[test]
-fn what_makes_the_thumbnail_may_be_smaller_than_it_but_not_as_large() {
-    let with = |side: u32| {
-        let mut facts = silent(1, 1, vec![made(1, 1, true)]);
-        facts.images[0].size = Some((side, side));
-        attached(&facts).len()
-    };
-    // The compared part has 150 pixels.
-    assert_eq!([100, 120, 130, 150, 180, 200].map(with), [1, 1, 0, 0, 0, 1]);
-}
-
-#[test]
-fn of_files_that_resemble_the_one_that_makes_the_thumbnail_is_shown_first() {
-    let mut facts = silent(1, 2, vec![made(1, 1, true), measured(2, 1, 1.0)]);
-    first(&mut facts).z_strict = 2.0;
-    // Another record that it makes as well leaves the question open.
-    facts.records.push(record(2));
-    facts.candidates.push(made(1, 2, true));
-    assert_eq!(attached(&facts), []);
-    let shown: Vec<_> = decide(&facts, &Tier::ALL).into_iter().filter(|d| d.record == RecordId(1)).collect();
-    assert_eq!(shown.iter().find(|d| d.rank == Some(1)).map(|d| d.image), Some(ImageId(1)));
 }
