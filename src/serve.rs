@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -83,6 +83,10 @@ pub enum Error {
     Start(String),
 }
 
+/// How long a server waits for the lock before it says that another has it. A killed server's lock outlives it where it was
+/// just starting a decode child, until that child's program begins; and a `scan` that sees no server holds it to find out.
+const TAKE_OVER: Duration = Duration::from_secs(3);
+
 /// The right to be the one process that receives and decides in a data folder; given back when it is dropped.
 pub struct Lock {
     _file: File,
@@ -150,6 +154,17 @@ impl House {
     }
 }
 
+/// [`House::open`], which another process may keep waiting for a moment.
+fn open_after_another(config: &Config) -> Result<Option<House>, Error> {
+    let begin = Instant::now();
+    loop {
+        match House::open(config)? {
+            None if begin.elapsed() < TAKE_OVER => std::thread::sleep(Duration::from_millis(50)),
+            opened => return Ok(opened),
+        }
+    }
+}
+
 /// Takes store folders into use in which nothing can be missing yet. Later, an absent one is a disk that is away.
 fn adopt_stores(pipeline: &Pipeline) -> Result<(), Error> {
     let (blobs, originals) = pipeline
@@ -198,7 +213,7 @@ pub fn stores(config: &Config) -> (Blobs, Originals) {
 /// When something that a start needs is not to be had.
 pub fn run(config: &Config) -> Result<(), Error> {
     web::check_listen(config.web.listen)?;
-    let house = House::open(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
+    let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -15,6 +15,27 @@ const STEPS: [&str; 3] = ["fsync,fdatasync", "rename,renameat,renameat2,link,lin
 /// How long a server may take for what these shops hold, on a slow machine under strace.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A killed server's lock may outlive it for a moment, in a decode child that it was just starting.
+#[test]
+fn a_lock_that_is_about_to_be_free_is_waited_for_and_one_in_use_is_told() {
+    let shop = shop_of(&["harbour.jpg"]);
+    shop.serve().stop();
+    let lock = std::fs::File::open(shop.data().join("serve.lock")).unwrap();
+    lock.lock().unwrap();
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(lock);
+    });
+    let server = shop.serve();
+    ending.join().unwrap();
+
+    let any = "127.0.0.1:0";
+    let second = Server::try_start(shop.command(["serve", "--ftp", any, "--sftp", any, "--web", any]));
+    let said = second.err().expect("two servers work on one folder");
+    assert!(said.contains("another reunite already serves"), "{said}");
+    server.stop();
+}
+
 /// A shop in the middle of its work: an attached copy whose original has come now, a detached record, a duplicate, a
 /// sibling, files that show nothing.
 fn in_the_middle() -> Shop {
