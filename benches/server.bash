@@ -36,6 +36,8 @@ add_customers() {
 
 start_server() {
     local any=127.0.0.1:0
+    # What an earlier server said is not this one's.
+    : >"$work/ready"
     "$REUNITE" serve --ftp $any --sftp $any --web $any >"$work/ready" 2>"$work/log" &
     server=$!
     until grep -q '^ready ' "$work/ready"; do

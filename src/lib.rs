@@ -35,3 +35,7 @@ pub mod store;
 // What people look at.
 pub mod report;
 pub mod web;
+
+// For tests alone.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

@@ -271,7 +271,8 @@ impl Spool {
     /// The running transfer to `path`, the newest if there are several.
     pub(crate) fn open_at(&self, customer: CustomerId, path: &TreePath) -> Option<Arc<Open>> {
         let running = self.running();
-        let here = running.iter().filter(|(_, open)| open.customer() == customer && open.path() == *path);
+        let named = running.iter().filter(|(_, open)| open.customer() == customer && !open.is_nameless());
+        let here = named.filter(|(_, open)| open.path() == *path);
         here.max_by_key(|(number, _)| **number).map(|(_, open)| open.clone())
     }
 
@@ -279,6 +280,12 @@ impl Spool {
     pub(crate) fn rename_open(&self, customer: CustomerId, from: &TreePath, to: &TreePath) -> usize {
         let running = self.running();
         running.values().filter(|open| open.customer() == customer && open.rename(from, to)).count()
+    }
+
+    /// Takes the name `path` from running transfers, whose bytes are then kept without one; returns how many.
+    pub(crate) fn remove_open(&self, customer: CustomerId, path: &TreePath) -> usize {
+        let running = self.running();
+        running.values().filter(|open| open.customer() == customer && open.lose_name(path)).count()
     }
 
     /// Until when a file that comes to `path` now waits for its rename.

@@ -145,12 +145,15 @@ impl Tree {
         })
     }
 
-    /// Takes a file's name out of the tree. What was received under it stays received.
+    /// Takes a file's name out of the tree. What was received under it stays received; so does what a running transfer to
+    /// it brings, for clients remove a file whose upload fails, some of them before they close it.
     ///
     /// # Errors
     /// [`TreeError::IsDirectory`], [`TreeError::NotFound`].
     pub fn remove_file(&self, path: &TreePath) -> Result<(), TreeError> {
-        self.write(path, |tx, customer, path| {
+        report_folder::refuse(path)?;
+        let running = self.spool.remove_open(self.customer, path);
+        let removed = self.write(path, |tx, customer, path| {
             let row = place::find_file(tx, customer, &path)?;
             tx.entry_remove(row.id)?;
             Ok(tx.event(
@@ -161,7 +164,12 @@ impl Tree {
                 "customer",
                 &format!("`{path}` was removed from the tree; what was received is kept"),
             )?)
-        })
+        });
+        match removed {
+            // A transfer that has no row yet had a name all the same.
+            Err(TreeError::NotFound(_)) if running > 0 => Ok(()),
+            other => other,
+        }
     }
 
     /// Gives a file or directory another name or place; missing directories above it are made. A file takes the place of

@@ -27,20 +27,15 @@ impl Tx<'_> {
     /// What is said of this customer alone.
     ///
     /// # Errors
-    /// When the catalogue fails.
+    /// When the catalogue fails or has no such customer.
     pub fn customer_limits(&self, id: CustomerId) -> Result<CustomerLimits, Error> {
-        let found = self.first(
-            "SELECT quota_bytes, quota_files, ftp_tls = 'required' FROM customers WHERE id = ?1",
-            [id.0],
-            |row| {
-                Ok(CustomerLimits {
-                    quota_bytes: row.get::<Option<i64>>(0)?.map(|bytes| bytes.max(0) as u64),
-                    quota_files: row.get::<Option<i64>>(1)?.map(|files| files.max(0) as u64),
-                    ftp_tls_required: row.get::<Option<bool>>(2)? == Some(true),
-                })
-            },
-        )?;
-        Ok(found.unwrap_or_default())
+        self.one("SELECT quota_bytes, quota_files, ftp_tls = 'required' FROM customers WHERE id = ?1", [id.0], |row| {
+            Ok(CustomerLimits {
+                quota_bytes: row.get::<Option<i64>>(0)?.map(|bytes| bytes.max(0) as u64),
+                quota_files: row.get::<Option<i64>>(1)?.map(|files| files.max(0) as u64),
+                ftp_tls_required: row.get::<Option<bool>>(2)? == Some(true),
+            })
+        })
     }
 
     /// Says something of this customer alone.

@@ -7,18 +7,17 @@
 
 mod authorities;
 mod penalty;
+mod remembered;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use russh::keys::{Certificate, PublicKey};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::blocking;
@@ -28,9 +27,7 @@ use crate::domain::CustomerId;
 pub use authorities::{Authorities, AuthoritiesError};
 use penalty::Penalties;
 pub use penalty::PenaltySettings;
-
-/// Successes remembered at most; the oldest make room.
-const REMEMBERED_MAX: usize = 4096;
+use remembered::{Mark, Remembered};
 
 /// No customer has this id.
 const NOBODY: CustomerId = CustomerId(-1);
@@ -103,9 +100,7 @@ pub struct Logins {
     settings: LoginSettings,
     runs: Semaphore,
     waiting: AtomicUsize,
-    /// Makes remembered successes worthless outside this process.
-    secret: [u8; 32],
-    remembered: Mutex<HashMap<[u8; 32], Instant>>,
+    remembered: Remembered,
     penalties: Penalties,
     /// What an account without a password is checked against, so that it costs the same.
     nobody: String,
@@ -124,8 +119,7 @@ impl Logins {
             runs: Semaphore::new(settings.parallel.max(1)),
             waiting: AtomicUsize::new(0),
             nobody: hash_password(&secret)?,
-            secret,
-            remembered: Mutex::default(),
+            remembered: Remembered::new(secret, settings.remember),
             penalties: Penalties::new(settings.penalty.clone()),
             settings,
         })
@@ -225,58 +219,27 @@ impl Logins {
         };
         let usable = account.filter(|account| !account.disabled);
         let hash = usable.as_ref().and_then(|account| account.password_hash.clone());
-        let mark = self.mark(name, hash.as_deref().unwrap_or_default(), password);
-        if !self.is_remembered(&mark) {
+        let mark = self.remembered.mark(name, hash.as_deref().unwrap_or_default(), password);
+        if !self.remembered.holds(&mark) {
             let right = self.verify(&mark, hash.clone().unwrap_or_else(|| self.nobody.clone()), password).await?;
             if !right || hash.is_none() {
                 return Ok(None);
             }
-            self.remember(mark);
+            self.remembered.add(mark);
         }
         Ok(usable.zip(text).map(|(account, name)| login(account, name)))
     }
 
     /// Runs argon2 once a core is free, unless the same sign-in has succeeded on another connection meanwhile.
-    async fn verify(&self, mark: &[u8; 32], hash: String, password: &[u8]) -> Result<bool, Refused> {
+    async fn verify(&self, mark: &Mark, hash: String, password: &[u8]) -> Result<bool, Refused> {
         let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max).ok_or(Refused::Busy)?;
         // The semaphore is never closed; if it were, nobody could be checked.
         let _run = self.runs.acquire().await.map_err(|_| Refused::Busy)?;
-        if self.is_remembered(mark) {
+        if self.remembered.holds(mark) {
             return Ok(true);
         }
         let password = password.to_vec();
         Ok(blocking(move || is_password(&hash, &password)).await)
-    }
-
-    /// Stands for one sign-in. The stored hash is part of it, so that a changed password ends what was remembered. Two keyed
-    /// passes (NMAC), so that nothing about one mark can be learned from another.
-    fn mark(&self, name: &[u8], hash: &str, password: &[u8]) -> [u8; 32] {
-        let mut inner = Sha256::new_with_prefix(self.secret);
-        for part in [name, hash.as_bytes(), password] {
-            inner.update((part.len() as u64).to_le_bytes());
-            inner.update(part);
-        }
-        let mut outer = Sha256::new_with_prefix(b"outer");
-        outer.update(self.secret);
-        outer.update(inner.finalize());
-        outer.finalize().into()
-    }
-
-    fn is_remembered(&self, mark: &[u8; 32]) -> bool {
-        lock(&self.remembered).get(mark).is_some_and(|at| at.elapsed() < self.settings.remember)
-    }
-
-    fn remember(&self, mark: [u8; 32]) {
-        let mut remembered = lock(&self.remembered);
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.retain(|_, at| at.elapsed() < self.settings.remember);
-        }
-        if remembered.len() >= REMEMBERED_MAX
-            && let Some(oldest) = remembered.iter().min_by_key(|(_, at)| **at).map(|(mark, _)| *mark)
-        {
-            remembered.remove(&oldest);
-        }
-        remembered.insert(mark, Instant::now());
     }
 }
 
@@ -369,10 +332,10 @@ mod tests {
         let (_dir, logins) = logins(Some("secret"), false);
         let login = logins.password(b"anna", b"secret", HERE).await.unwrap();
         assert_eq!(login, Login { customer: CustomerId(7), name: "anna".into(), ftp_tls_required: false });
-        assert_eq!(lock(&logins.remembered).len(), 1);
+        assert_eq!(logins.remembered.len(), 1);
         assert!(matches!(logins.password(b"anna", b"Secret", HERE).await, Err(Refused::Wrong)));
         logins.password(b"anna", b"secret", HERE).await.unwrap();
-        assert_eq!(lock(&logins.remembered).len(), 1);
+        assert_eq!(logins.remembered.len(), 1);
     }
 
     #[tokio::test]

@@ -8,6 +8,8 @@ pub mod accept;
 pub mod digests;
 pub mod folder;
 pub mod ftp;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod limits;
 pub mod login;
 mod ls;

@@ -4,11 +4,13 @@
 //! unlike that of the command line it keeps cells from being taken for formulas. Where the files stand is the tree's
 //! business.
 
+use std::io;
+
 use askama::Template as _;
 
 use super::text::visible;
 use super::{Cell, Format, Sheet, files, matches, missing};
-use crate::catalogue::{Error, Tx};
+use crate::catalogue::{self, Tx};
 use crate::domain::CustomerId;
 
 /// What customers are told of a missing picture. The shop's own columns are not theirs to read.
@@ -20,31 +22,45 @@ const NOT_USABLE: [&str; 2] = ["unreadable", "failed"];
 /// The files, by the bytes of their names, as a listing has them.
 pub const IN_TREE: [&str; 4] = ["came-back.csv", "missing.csv", "missing.html", "not-usable.csv"];
 
+/// Why a file of the report cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum InTreeError {
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
+    /// The file could not be written, so a part of it would be all there is.
+    #[error("cannot write the report: {0}")]
+    Write(#[from] io::Error),
+    /// The page could not.
+    #[error("cannot write the report as a page: {0}")]
+    Page(#[from] askama::Error),
+}
+
 /// What the file `name` says to `customer` now; nothing when there is no such file.
 ///
 /// # Errors
-/// When the catalogue fails.
-pub fn in_tree(tx: &Tx<'_>, customer: CustomerId, name: &str) -> Result<Option<Vec<u8>>, Error> {
+/// When the catalogue fails, or the file cannot be written whole.
+pub fn in_tree(tx: &Tx<'_>, customer: CustomerId, name: &str) -> Result<Option<Vec<u8>>, InTreeError> {
     Ok(Some(match name {
-        "came-back.csv" => spreadsheet(came_back(tx, customer)?),
-        "missing.csv" => spreadsheet(still_missing(tx, customer)?),
-        "missing.html" => page(&still_missing(tx, customer)?),
-        "not-usable.csv" => spreadsheet(not_usable(tx, customer)?),
+        "came-back.csv" => spreadsheet(came_back(tx, customer)?)?,
+        "missing.csv" => spreadsheet(still_missing(tx, customer)?)?,
+        "missing.html" => page(&still_missing(tx, customer)?)?,
+        "not-usable.csv" => spreadsheet(not_usable(tx, customer)?)?,
         _ => return Ok(None),
     }))
 }
 
-fn still_missing(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, Error> {
+fn still_missing(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, catalogue::Error> {
     missing(tx, Some(customer)).map(|sheet| only(sheet, &MISSING))
 }
 
-fn came_back(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, Error> {
+fn came_back(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, catalogue::Error> {
     let mut sheet = matches(tx, Some(customer))?;
     keep_rows(&mut sheet, "verdict", &["attach"]);
     Ok(only(sheet, &["record", "path", "grade", "decided_at"]))
 }
 
-fn not_usable(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, Error> {
+fn not_usable(tx: &Tx<'_>, customer: CustomerId) -> Result<Sheet, catalogue::Error> {
     let mut sheet = files(tx, Some(customer))?;
     keep_rows(&mut sheet, "result", &NOT_USABLE);
     Ok(only(sheet, &["path", "bytes", "result", "problem", "received_at"]))
@@ -67,7 +83,7 @@ fn only(mut sheet: Sheet, columns: &[&str]) -> Sheet {
     sheet
 }
 
-fn spreadsheet(mut sheet: Sheet) -> Vec<u8> {
+fn spreadsheet(mut sheet: Sheet) -> io::Result<Vec<u8>> {
     for cell in sheet.rows.iter_mut().flatten() {
         match cell {
             Cell::Text(text) if is_formula(text.as_bytes()) => text.insert(0, '\''),
@@ -76,11 +92,8 @@ fn spreadsheet(mut sheet: Sheet) -> Vec<u8> {
         }
     }
     let mut bytes = Vec::new();
-    // Memory takes whatever is written to it.
-    if let Err(fault) = sheet.write(Format::Csv, &mut bytes) {
-        tracing::error!("a report could not be written into memory: {fault}");
-    }
-    bytes
+    sheet.write(Format::Csv, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether a spreadsheet would take a cell for a formula.
@@ -127,15 +140,10 @@ struct Page<'a> {
     rows: Vec<Vec<String>>,
 }
 
-fn page(sheet: &Sheet) -> Vec<u8> {
+fn page(sheet: &Sheet) -> askama::Result<Vec<u8>> {
     let cells = |row: &Vec<Cell>| row.iter().map(|cell| visible(&cell.bytes())).collect();
     let page = Page { columns: &sheet.columns, rows: sheet.rows.iter().map(cells).collect() };
-    page.render()
-        .unwrap_or_else(|fault| {
-            tracing::error!("a report could not be written into memory: {fault}");
-            String::new()
-        })
-        .into_bytes()
+    page.render().map(String::into_bytes)
 }
 
 #[cfg(test)]
@@ -147,17 +155,17 @@ mod tests {
         let mut sheet = Sheet::new(&["path", "problem", "bytes"]);
         sheet.rows.push(vec![Cell::Name(b"=cmd|x".to_vec()), "@here".into(), Cell::Integer(-5)]);
         sheet.rows.push(vec![Cell::Name(b"caf\xe9.jpg".to_vec()), "a=b".into(), Cell::Nothing]);
-        assert_eq!(spreadsheet(sheet), b"path,problem,bytes\n'=cmd|x,'@here,-5\ncaf\xe9.jpg,a=b,\n");
+        assert_eq!(spreadsheet(sheet).unwrap(), b"path,problem,bytes\n'=cmd|x,'@here,-5\ncaf\xe9.jpg,a=b,\n");
     }
 
     #[test]
     fn the_page_escapes_what_customers_and_shops_wrote() {
         let mut sheet = Sheet::new(&["record", "filename"]);
         sheet.rows.push(vec!["<r1>".into(), "a&\u{202e}b".into()]);
-        let page = String::from_utf8(page(&sheet)).unwrap();
+        let page = String::from_utf8(page(&sheet).unwrap()).unwrap();
         assert!(!page.contains("<r1>") && !page.contains('\u{202e}'), "{page}");
         assert!(page.contains("1 picture is still wanted"), "{page}");
-        let nothing = String::from_utf8(super::page(&Sheet::new(&["record"]))).unwrap();
+        let nothing = String::from_utf8(super::page(&Sheet::new(&["record"])).unwrap()).unwrap();
         assert!(nothing.contains("Nothing is missing"));
     }
 

@@ -222,7 +222,7 @@ impl Incoming {
             started_at: self.started_at,
             spool_file: self.spool_file.clone(),
             node: self.spool.settings.node.clone(),
-            partial: self.open.partial(),
+            open: Arc::clone(&self.open),
             held_seconds: self.spool.settings.held_seconds,
         };
         let reserved = self.spool.reserve(self.customer, self.endpoint, self.size)?;
@@ -254,7 +254,7 @@ impl Incoming {
         }
         let (customer, path, mtime) = (self.customer, self.open.path(), self.open.mtime());
         let (spool_file, endpoint, started_at) = (self.spool_file.clone(), self.endpoint.word(), self.started_at);
-        let node = self.spool.settings.node.clone();
+        let (node, open) = (self.spool.settings.node.clone(), Arc::clone(&self.open));
         let partial = self.spool.catalogue.write(move |tx| -> Result<PartialId, TreeError> {
             let partial = tx.partial_add(&NewPartial {
                 customer,
@@ -265,7 +265,7 @@ impl Incoming {
                 node: &node,
                 started_at,
             })?;
-            if !is_superseded(tx, customer, &path, started_at)? {
+            if !open.is_nameless() && !is_superseded(tx, customer, &path, started_at)? {
                 place::show(tx, customer, &path, EntryFile::Partial(partial), mtime.unwrap_or(started_at))?;
             }
             Ok(partial)

@@ -1,4 +1,5 @@
-//! What others may know of a running transfer, and the two things they may change: where it goes and its time.
+//! What others may know of a running transfer, and what they may change: where it goes, its time, and whether a name is to
+//! stand for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,11 +18,14 @@ struct State {
     path: TreePath,
     mtime: Option<Micros>,
     partial: Option<PartialId>,
+    /// Its name was removed; what came is kept, and nothing in the tree stands for it.
+    nameless: bool,
 }
 
 impl Open {
     pub(super) fn new(customer: CustomerId, path: TreePath, mtime: Option<Micros>, partial: Option<PartialId>) -> Self {
-        Open { customer, length: AtomicU64::new(0), state: Mutex::new(State { path, mtime, partial }) }
+        let state = State { path, mtime, partial, nameless: false };
+        Open { customer, length: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     /// Whose transfer it is.
@@ -62,15 +66,28 @@ impl Open {
         self.length.store(size, Ordering::Relaxed);
     }
 
+    /// Whether its name was removed.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.state().nameless
+    }
+
+    /// Follows the removal of the file at `path`; says whether it concerned this transfer.
+    pub(super) fn lose_name(&self, path: &TreePath) -> bool {
+        let mut state = self.state();
+        let concerned = !state.nameless && state.path == *path;
+        state.nameless |= concerned;
+        concerned
+    }
+
     /// Follows a rename; says whether it concerned this transfer.
     pub(super) fn rename(&self, from: &TreePath, to: &TreePath) -> bool {
         let mut state = self.state();
         match state.path.moved(from, to) {
-            Some(moved) => {
+            Some(moved) if !state.nameless => {
                 state.path = moved;
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 

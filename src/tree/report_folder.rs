@@ -9,7 +9,7 @@ use std::io::{Seek as _, Write as _};
 use super::{Entry, Tree, TreeError, TreePath};
 use crate::catalogue::Tx;
 use crate::domain::{CustomerId, EntryId, Micros};
-use crate::report::{IN_TREE, in_tree};
+use crate::report::{IN_TREE, InTreeError, in_tree};
 
 /// The folder's name, at the root.
 pub(crate) const NAME: &[u8] = b"reunite-report";
@@ -98,7 +98,12 @@ impl Tree {
 }
 
 fn written(tx: &Tx<'_>, customer: CustomerId, name: &str, path: &TreePath) -> Result<Vec<u8>, TreeError> {
-    in_tree(tx, customer, name)?.ok_or_else(|| TreeError::NotFound(path.clone()))
+    let found = in_tree(tx, customer, name).map_err(|fault| match fault {
+        InTreeError::Catalogue(fault) => TreeError::Catalogue(fault),
+        InTreeError::Write(source) => TreeError::io("write", "a report", source),
+        InTreeError::Page(fault) => TreeError::io("write", "a report", std::io::Error::other(fault)),
+    })?;
+    found.ok_or_else(|| TreeError::NotFound(path.clone()))
 }
 
 fn entry(name: &[u8], size: u64, directory: bool) -> Entry {

@@ -62,6 +62,37 @@ fn removing_a_name_keeps_what_was_received() {
     assert_ne!(again, upload);
 }
 
+/// rclone removes a file whose upload failed before it closes it; what comes of the transfer then stands under no name.
+#[test]
+fn a_name_that_is_removed_while_its_file_comes_in_does_not_come_back() {
+    for size in [10_usize, 3 << 20] {
+        for whole in [true, false] {
+            let scratch = Scratch::new();
+            let tree = scratch.tree();
+            let mut incoming = scratch.begin("d/a.jpg", Start::New).unwrap();
+            incoming.write(&vec![7; size]).unwrap();
+            tree.remove_file(&path("d/a.jpg")).unwrap();
+            let nothing_there = |tree: &crate::tree::Tree| {
+                assert!(matches!(tree.stat(&path("d/a.jpg")), Err(TreeError::NotFound(_))), "{size} {whole}");
+                assert!(matches!(tree.remove_file(&path("d/a.jpg")), Err(TreeError::NotFound(_))));
+                assert!(matches!(tree.rename(&path("d/a.jpg"), &path("b")), Err(TreeError::NotFound(_))));
+            };
+            nothing_there(&tree);
+            if whole {
+                incoming.write(b"the rest").unwrap();
+                let upload = incoming.finish().unwrap();
+                assert_eq!((scratch.upload(upload).path, scratch.count("partials")), (b"d/a.jpg".to_vec(), 0));
+            } else {
+                incoming.interrupt().unwrap();
+                assert_eq!(scratch.count("partials"), 1, "what was received is kept");
+            }
+            nothing_there(&tree);
+            scratch.put("d/a.jpg", b"another").unwrap();
+            assert_eq!(scratch.get("d/a.jpg"), b"another");
+        }
+    }
+}
+
 #[test]
 fn a_file_takes_the_place_of_a_file_that_stays_received() {
     let scratch = Scratch::new();

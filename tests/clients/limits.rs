@@ -60,3 +60,22 @@ fn several_listeners_and_a_balancer() {
     assert!(near[3].contains("(127,0,0,1,"), "{near:?}");
     assert!(behind("192.0.2.66", "").is_empty(), "who may not connect hears nothing");
 }
+
+#[test]
+fn failures_over_one_protocol_close_the_others() {
+    let shop = Shop::new();
+    shop.ok(["init"]);
+    shop.customer("anna", "a secret");
+    shop.customer("bert", "a secret");
+    let server = shop.serve_with(&[("REUNITE_LIMITS_FAILURES_PER_ADDRESS", "2")]);
+    let opens = |scheme: &str, address: &str, user: &str, password: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["-sS", "--insecure", "-u", &format!("{user}:{password}"), &format!("{scheme}://{address}/")]);
+        run(&mut curl).status.success()
+    };
+    assert!(!opens("ftp", &server.ftp, "anna", "wrong"));
+    assert!(opens("sftp", &server.sftp, "bert", "a secret"), "one failure closes nothing");
+    assert!(!opens("ftp", &server.ftp, "anna", "wrong"));
+    assert!(!opens("ftp", &server.ftp, "anna", "a secret") && !opens("sftp", &server.sftp, "anna", "a secret"));
+    assert!(opens("ftp", &server.ftp, "bert", "a secret"), "whose owner was seen here stays open");
+}

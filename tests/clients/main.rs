@@ -7,10 +7,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drain;
 mod durability;
 mod folder;
-mod ftp;
 mod limits;
 mod matrix;
+mod rclone_suites;
 mod report;
 mod sftp;

@@ -11,7 +11,7 @@
 //! `client-matrix.md` in the target folder.
 
 mod cells;
-mod control;
+pub mod control;
 mod driver;
 mod table;
 

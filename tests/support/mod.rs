@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// The program under test.
@@ -193,10 +193,20 @@ impl Server {
     /// Asks it to end and waits; it must end well.
     #[track_caller]
     pub fn stop(mut self) {
+        self.ask_to_end();
+        let status = self.wait();
+        assert!(status.success(), "{status:?}\n{}", self.said());
+    }
+
+    /// Asks it to end.
+    pub fn ask_to_end(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status:?}\n{}", self.said());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 }
 

@@ -24,8 +24,10 @@ pub(super) fn parse_stamp(text: &[u8]) -> Option<Micros> {
         Civil { year: number(&whole[..4]), month: two(4), day: two(6), hour: two(8), minute: two(10), second: two(12) };
     let valid = (1..=12).contains(&written.month) && written.hour < 24 && written.minute < 60 && written.second <= 60;
     let at = Micros::from(written);
-    // A day that its month does not have would silently become one of the next month; a leap second may.
-    let exists = Civil::from(at).day == written.day || written.second == 60;
+    // A day that its month does not have would silently become one of the next month; a leap second may, unless no stamp
+    // could say the moment after it.
+    let means = Civil::from(at);
+    let exists = means.day == written.day || (written.second == 60 && means.year <= 9999);
     let micros = (0..6).fold(0, |sum, at| sum * 10 + fraction.get(at).map_or(0, |digit| i64::from(digit - b'0')));
     (valid && exists && written.day > 0).then_some(Micros(at.0 + micros))
 }
@@ -53,6 +55,7 @@ mod tests {
             "20010229123456",
             "20000229246060",
             "20000229123456.x",
+            "99991231235960",
         ] {
             assert_eq!(parse_stamp(text.as_bytes()), None, "{text}");
         }

@@ -60,6 +60,12 @@ impl Lines {
             && self.buffer.ends_with(b"\n")
     }
 
+    /// How many bytes it holds that are not a line yet.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// What has come as a line, when [`Lines::is_cut`] and nothing follows: the client waits for its reply.
     pub(super) fn take_cut(&mut self) -> Option<Line> {
         if !self.is_cut() {
@@ -213,7 +219,7 @@ mod tests {
             while lines.next().is_some() {
                 told += 1;
             }
-            assert!(lines.buffer.len() <= LINE_MAX + 4096);
+            assert!(lines.held() <= LINE_MAX + 4096);
         }
         assert_eq!(told, 1);
         lines.feed(b"xx\r");

@@ -6,14 +6,17 @@
 //! Replies 226 after an upload only when the spool says that it is durable. Does not decide who may sign in, what names
 //! mean or where bytes go.
 //!
-//! In reading order: `session` (the loop and the commands' ways), `access`, `browse`, `names`, `sums`, `space`, `transfer`,
+//! In reading order: `session` (the loop), `dispatch` (the commands' ways), `access`, `browse`, `names`, `sums`, `space`, `transfer`,
 //! `flow`, `origin` and `passive` (data connections); and the pure parts `line`, `command`, `reply`, `listing`, `date`.
 
 mod access;
 mod browse;
 mod command;
 mod date;
+mod dispatch;
 mod flow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 mod listing;
 mod names;

@@ -11,10 +11,12 @@ mod checks;
 mod connection;
 mod failure;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod host_key;
 mod intake;
 pub mod protocol;
-mod scp;
+pub(crate) mod scp;
 mod session;
 mod sums;
 #[cfg(test)]
@@ -210,7 +212,8 @@ fn ssh_config(context: &SftpContext, budget: &Arc<Budget>) -> russh::server::Con
         maximum_packet_size: 65_535,
         channel_buffer_size: share.queue_packets(),
         event_buffer_size: 16,
-        inactivity_timeout: Some(context.settings.idle),
+        // A session ends by itself, with a sentence; this is for connections without one.
+        inactivity_timeout: Some(context.settings.idle + session::GOODBYE),
         nodelay: true,
         ..Default::default()
     }

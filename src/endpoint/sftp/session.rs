@@ -18,7 +18,7 @@ use super::intake::{End, Intake};
 use super::protocol::Packets;
 
 /// How long a client gets to read how its session ended.
-const GOODBYE: Duration = Duration::from_secs(5);
+pub(super) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How a session ended: the exit status that the client's program sees, and a sentence when there is something to say.
 pub(super) struct Outcome {

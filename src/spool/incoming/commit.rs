@@ -1,8 +1,11 @@
 //! The unit of work that turns a transfer into an upload.
 
+use std::sync::Arc;
+
 use crate::catalogue::{EntryFile, NewUpload, Tx};
-use crate::domain::{CustomerId, Digest, Micros, PartialId, UploadId};
+use crate::domain::{CustomerId, Digest, Micros, UploadId};
 use crate::spool::Endpoint;
+use crate::spool::open::Open;
 use crate::tree::{TreeError, TreePath, place};
 
 /// Whether the name stands for something newer than a transfer begun at `started_at`: the connection of that one hung, and
@@ -31,14 +34,15 @@ pub(super) struct Received {
     pub(super) started_at: Micros,
     pub(super) spool_file: String,
     pub(super) node: String,
-    pub(super) partial: Option<PartialId>,
+    pub(super) open: Arc<Open>,
     pub(super) held_seconds: i64,
 }
 
 impl Received {
     /// Notes the upload, lets the tree show it, and forgets the partial that it was.
     pub(super) fn commit(mut self, tx: &Tx<'_>) -> Result<UploadId, TreeError> {
-        if let Some(partial) = self.partial {
+        let partial = self.open.partial();
+        if let Some(partial) = partial {
             // Whoever renamed the entry meanwhile renamed this transfer.
             if let Some(entry) = tx.entry_of_partial(partial)? {
                 self.path = TreePath::from_parts(tx.entry_names(&entry)?);
@@ -61,9 +65,11 @@ impl Received {
             spool_file: &self.spool_file,
             node: &self.node,
         })?;
-        let file = EntryFile::Upload(upload, self.size);
-        place::show(tx, self.customer, &self.path, file, self.mtime.unwrap_or_else(Micros::now))?;
-        if let Some(partial) = self.partial {
+        if !self.open.is_nameless() {
+            let file = EntryFile::Upload(upload, self.size);
+            place::show(tx, self.customer, &self.path, file, self.mtime.unwrap_or_else(Micros::now))?;
+        }
+        if let Some(partial) = partial {
             tx.partial_remove(partial)?;
         }
         let text = format!("`{}` was received over {}, {} bytes", self.path, self.endpoint, self.size);

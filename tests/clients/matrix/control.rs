@@ -21,7 +21,8 @@ impl Control {
         control
     }
 
-    fn reply(&mut self, code: &str) -> String {
+    /// Waits for a reply of one line with this code.
+    pub fn reply(&mut self, code: &str) -> String {
         let mut line = String::new();
         self.reader.read_line(&mut line).unwrap();
         assert!(line.starts_with(code), "not {code}: {line}");
@@ -41,6 +42,17 @@ impl Control {
         TcpStream::connect((peer.ip(), port)).unwrap()
     }
 
+    /// Begins an upload; its end is the end of what this returns, and [`Control::reply`] hears what came of it.
+    pub fn begin(&mut self, name: &str, bytes: &[u8]) -> TcpStream {
+        let mut data = self.data();
+        self.say("150", &format!("STOR {name}"));
+        data.write_all(bytes).unwrap();
+        while self.moved() < bytes.len() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        data
+    }
+
     /// Uploads a file.
     pub fn store(&mut self, name: &str, bytes: &[u8]) {
         let mut data = self.data();
@@ -52,13 +64,8 @@ impl Control {
 
     /// Uploads the beginning of a file and then breaks the connection, as a cut line does.
     pub fn store_cut(&mut self, name: &str, bytes: &[u8]) {
-        let mut data = self.data();
-        self.say("150", &format!("STOR {name}"));
-        data.write_all(bytes).unwrap();
         // Everything has arrived before the reset, which would otherwise overtake it.
-        while self.moved() < bytes.len() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let data = self.begin(name, bytes);
         rustix::net::sockopt::set_socket_linger(&data, Some(Duration::ZERO)).unwrap();
         drop(data);
         self.reply("426");

@@ -57,6 +57,13 @@ fn directories_and_files_come_and_go() {
     client.expect(550, "CWD z.jpg");
     client.expect(250, "DELE z.jpg");
     client.expect(550, "DELE z.jpg");
+    // The names that these had before RFC 959.
+    client.expect(257, "XMKD a/b");
+    client.expect(250, "XCWD a/b");
+    assert!(client.expect(257, "XPWD").starts_with("257 \"/a/b\""));
+    client.expect(250, "XCUP");
+    client.expect(250, "CDUP");
+    assert!(client.expect(257, "XPWD").starts_with("257 \"/\""));
 }
 
 #[test]

@@ -27,6 +27,14 @@ fn end_tls(data: &mut TlsData) {
     assert!(rest.is_empty());
 }
 
+/// Uploads the file `a`.
+fn store(client: &mut Client, server: &Server) {
+    let mut data = client.secure_data(server, "STOR a");
+    data.write_all(b"x").unwrap();
+    end_tls(&mut data);
+    client.expect_reply(226, "the upload");
+}
+
 #[test]
 fn both_directions_end_tls_properly() {
     let server = Server::start();
@@ -109,10 +117,7 @@ fn a_server_that_wants_tls_takes_nothing_without_it() {
     client.expect(229, "EPSV");
     client.expect(521, "LIST");
     client.expect(200, "PROT P");
-    let mut data = client.secure_data(&server, "STOR a");
-    data.write_all(b"x").unwrap();
-    end_tls(&mut data);
-    client.expect_reply(226, "the upload");
+    store(&mut client, &server);
 }
 
 #[test]
@@ -184,10 +189,7 @@ fn tls_may_begin_before_the_first_command() {
     client.expect(331, "USER anna");
     client.expect(230, "PASS secret");
     // Data is inside TLS without PROT, which not every client sends here.
-    let mut data = client.secure_data(&server, "STOR a");
-    data.write_all(b"x").unwrap();
-    end_tls(&mut data);
-    client.expect_reply(226, "the upload");
+    store(&mut client, &server);
     assert_eq!(server.content(b"a").unwrap(), b"x");
 }
 
@@ -202,10 +204,7 @@ fn an_account_that_wants_tls_wants_it_for_data_as_well() {
     client.expect(521, "STOR a");
     client.expect(534, "PROT C");
     client.expect(200, "PROT P");
-    let mut data = client.secure_data(&server, "STOR a");
-    data.write_all(b"x").unwrap();
-    end_tls(&mut data);
-    client.expect_reply(226, "the upload");
+    store(&mut client, &server);
 }
 
 #[test]
@@ -216,8 +215,5 @@ fn the_old_name_of_tls_protects_data_as_well() {
     let mut client = client.handshake(&server);
     client.expect(331, "USER anna");
     client.expect(230, "PASS secret");
-    let mut data = client.secure_data(&server, "STOR a");
-    data.write_all(b"x").unwrap();
-    end_tls(&mut data);
-    client.expect_reply(226, "the upload");
+    store(&mut client, &server);
 }

@@ -4,6 +4,8 @@
 //! the channel. Each file is received and made durable as everywhere else.
 
 mod command;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod line;
 mod sink;
 mod source;

@@ -10,10 +10,10 @@ use crate::tree::{Tree, TreeError, TreePath};
 
 /// A line that announces a file or a directory.
 #[derive(Debug, PartialEq, Eq)]
-struct Announced<'a> {
-    directory: bool,
+pub(super) struct Announced<'a> {
+    pub(super) directory: bool,
     size: u64,
-    name: &'a [u8],
+    pub(super) name: &'a [u8],
 }
 
 /// A directory that the client is in, and the time it is to have once it is left.
@@ -176,7 +176,7 @@ fn keep(incoming: Incoming, path: &TreePath) {
 }
 
 /// `T<mtime> <microseconds> <atime> <microseconds>`.
-fn time(line: &[u8]) -> Option<Micros> {
+pub(super) fn time(line: &[u8]) -> Option<Micros> {
     let mut numbers = std::str::from_utf8(line.get(1..)?).ok()?.split(' ').map(str::parse::<i64>);
     let (seconds, micros) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
     Some(Micros(seconds.checked_mul(1_000_000)?.checked_add(micros)?))
@@ -184,7 +184,7 @@ fn time(line: &[u8]) -> Option<Micros> {
 
 /// `C<mode> <size> <name>` or `D<mode> 0 <name>`. A name with a slash, `.` and `..` are refused: names stay where the
 /// client said it goes.
-fn announced(line: &[u8]) -> Option<Announced<'_>> {
+pub(super) fn announced(line: &[u8]) -> Option<Announced<'_>> {
     let (kind, rest) = line.split_first()?;
     let directory = match kind {
         b'C' => false,

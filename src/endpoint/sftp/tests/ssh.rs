@@ -249,6 +249,22 @@ async fn what_is_no_sftp_ends_its_own_session_with_a_sentence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_asks_nothing_ends_with_a_sentence_and_keeps_what_came() {
+    let server = server(SftpSettings { idle: Duration::from_millis(300), ..SftpSettings::default() }).await;
+    let handle = server.signed_in().await;
+    let mut channel = sftp(&handle).await;
+    let write = Request::Write { handle: &0u32.to_be_bytes(), offset: 0, data: b"half" };
+    send(&channel, &[Request::Init { version: 3 }, open(b"a"), write]).await;
+    let said = listen(&mut channel).await;
+    assert_eq!(said.status, Some(1));
+    assert!(said.error.contains("nothing was asked"), "{}", said.error);
+    drop(handle);
+    let shop = server.stopped().await;
+    let entry = shop.tree().stat(&super::at("a")).unwrap();
+    assert_eq!((entry.size, entry.partial), (4, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_leaves_a_partial() {
     let server = server(SftpSettings::default()).await;
     let handle = server.signed_in().await;
