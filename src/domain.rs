@@ -115,13 +115,43 @@ pub struct Digest(pub [u8; 32]);
 impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        use sha2::Digest as _;
-        Digest(sha2::Sha256::digest(bytes).into())
+        let mut hasher = Hasher::new();
+        hasher.update(bytes);
+        hasher.finish()
     }
 
     /// The digest whose 32 bytes these are, or nothing when there are not exactly 32.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Digest)
+    }
+}
+
+/// A [`Digest`] that is taken while bytes come.
+#[derive(Clone)]
+pub struct Hasher(ring::digest::Context);
+
+impl Hasher {
+    /// The digest of nothing yet.
+    pub fn new() -> Self {
+        Hasher(ring::digest::Context::new(&ring::digest::SHA256))
+    }
+
+    /// Goes on with `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of everything so far.
+    pub fn finish(self) -> Digest {
+        let mut digest = Digest([0; 32]);
+        digest.0.copy_from_slice(self.0.finish().as_ref());
+        digest
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Hasher::new()
     }
 }
 

@@ -41,8 +41,9 @@ use crate::store::Blobs;
 use crate::tree::{TreeError, TreePath, is_temporary};
 use quota::Usages;
 
-/// Bytes that are copied at a time.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes that are copied at a time. Larger blocks are slower: they leave the processor's cache before they are digested, and
+/// Linux takes large pages for them, which a virtual machine may have to fetch from its host.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// The way a file came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

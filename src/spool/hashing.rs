@@ -5,10 +5,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use sha2::{Digest as _, Sha256};
-
 use super::BLOCK_BYTES;
-use crate::domain::Digest;
+use crate::domain::{Digest, Hasher};
 
 /// The digest of a whole file on the disk.
 pub(crate) fn digest_of(file: &File) -> io::Result<Digest> {
@@ -17,14 +15,14 @@ pub(crate) fn digest_of(file: &File) -> io::Result<Digest> {
 
 /// A digest that covers the first `covered` bytes of a file.
 pub(super) struct Hashing {
-    hasher: Sha256,
+    hasher: Hasher,
     covered: u64,
 }
 
 impl Hashing {
     /// The digest of nothing yet.
     pub(super) fn new() -> Self {
-        Hashing { hasher: Sha256::new(), covered: 0 }
+        Hashing { hasher: Hasher::new(), covered: 0 }
     }
 
     /// `bytes` were written at `offset`.
@@ -70,6 +68,6 @@ impl Hashing {
     /// The digest of all `length` bytes of the file.
     pub(super) fn digest(&mut self, file: &File, length: u64) -> io::Result<Digest> {
         self.catch_up(file, length, u64::MAX)?;
-        Ok(Digest(self.hasher.clone().finalize().into()))
+        Ok(self.hasher.clone().finish())
     }
 }

@@ -4,6 +4,7 @@ mod begin;
 mod commit;
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ const ROW_FROM_BYTES: u64 = 1 << 20;
 
 /// The disk is asked for its free space each time this many bytes have come.
 const SPACE_CHECK_BYTES: u64 = 64 << 20;
+
+/// Each time this many bytes have come, the disk begins to write them, so that the end of a long transfer need not wait for
+/// all of them.
+const WRITE_OUT_BYTES: u64 = 8 << 20;
 
 /// A transfer is held against its customer's quota at least each time this many bytes have come. Nearer to the end of the room,
 /// after a quarter of what is left, so that several at once do not go far beyond it together.
@@ -69,6 +74,8 @@ pub struct Incoming {
     /// Whether the file's name in the folder is on the disk.
     name_is_durable: bool,
     space_check_at: u64,
+    /// Up to where the disk was told to begin writing.
+    written_out: u64,
     /// How long the file may become before it is held against the quota again.
     quota_until: u64,
     /// Whether the disk or the quota was full: what is kept then stands in the way of everything else.
@@ -109,6 +116,7 @@ impl Incoming {
         self.hashing.wrote(offset, bytes);
         self.grown(self.size.max(end));
         if self.in_order {
+            self.write_out();
             let limit = CATCH_UP_FACTOR * bytes.len() as u64;
             let caught_up = self.hashing.catch_up(&self.file, self.size, limit);
             caught_up.map_err(|source| TreeError::io("read back", self.file_path(), source))?;
@@ -117,6 +125,16 @@ impl Incoming {
             self.add_row()?;
         }
         Ok(())
+    }
+
+    /// Lets the disk begin with what it can write by now, and does not wait for it. It is no promise, so its failure is none:
+    /// [`Incoming::sync`] meets the same disk.
+    fn write_out(&mut self) {
+        let waiting = self.size - self.written_out;
+        if waiting >= WRITE_OUT_BYTES {
+            begin_writing(&self.file, self.written_out, waiting);
+            self.written_out = self.size;
+        }
     }
 
     /// Cuts or extends the file to `size` bytes; what is added is zero.
@@ -129,6 +147,7 @@ impl Incoming {
         self.hashing.resized(size);
         self.in_order &= size == self.size;
         self.position = self.position.min(size);
+        self.written_out = self.written_out.min(size);
         self.grown(size);
         Ok(())
     }
@@ -333,6 +352,13 @@ impl Incoming {
     pub(super) fn file_path(&self) -> PathBuf {
         self.spool.folder.join(&self.spool_file)
     }
+}
+
+/// Starts the writing of a range of dirty pages.
+fn begin_writing(file: &File, from: u64, length: u64) {
+    let (Ok(from), Ok(length)) = (from.try_into(), length.try_into()) else { return };
+    // SAFETY: it takes the descriptor, which `file` keeps open, and numbers; no memory.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), from, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 impl Drop for Incoming {

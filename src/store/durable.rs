@@ -5,25 +5,24 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
 use super::{Error, at};
-use crate::domain::Digest;
+use crate::domain::{Digest, Hasher};
 
-/// Bytes read at a time; large, since each system call costs more than the copying.
-const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes read at a time: enough that a system call costs little beside the copying, and few enough to stay in a processor's
+/// cache until they are digested.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// The digest and the length of what `from` still has to give.
 ///
 /// # Errors
 /// When reading fails.
 pub fn digest_of(mut from: impl Read) -> io::Result<(Digest, u64)> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::new();
     let mut block = vec![0; BLOCK_BYTES];
     let mut length = 0;
     loop {
         match from.read(&mut block) {
-            Ok(0) => return Ok((Digest(hasher.finalize().into()), length)),
+            Ok(0) => return Ok((hasher.finish(), length)),
             Ok(read) => {
                 hasher.update(&block[..read]);
                 length += read as u64;

@@ -22,8 +22,8 @@ use crate::endpoint::{blocking, joined};
 use crate::spool::Incoming;
 use crate::tree::TreeError;
 
-/// Bytes of one block; a transfer holds two at most.
-const BLOCK_BYTES: usize = 512 * 1024;
+/// Bytes of one block; a transfer holds two at most. See the spool's, why not more.
+const BLOCK_BYTES: usize = 128 << 10;
 
 /// How long a data connection in TLS may take to close after its last byte.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -121,17 +121,22 @@ pub(super) async fn receive(incoming: Incoming, data: Data) -> Ended<UploadId> {
             return ended;
         }
     };
-    let mut disk = Disk::Idle(Box::new(incoming));
+    let mut disk = Disk::Idle(Box::new(incoming), Vec::with_capacity(BLOCK_BYTES));
+    let mut block = Vec::with_capacity(BLOCK_BYTES);
     loop {
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
         let filled = stream.fill(&mut block).await;
-        let incoming = match disk.idle().await {
-            Ok(incoming) => incoming,
+        let (incoming, spare) = match disk.idle().await {
+            Ok(idle) => idle,
             Err(fault) => return Ended::Fault(fault),
         };
         let ended = match filled {
             Filled::Full => {
-                disk = Disk::Writing(spawn_blocking(move || write(incoming, &block)));
+                disk = Disk::Writing(spawn_blocking(move || {
+                    let incoming = write(incoming, &block)?;
+                    block.clear();
+                    Ok((incoming, block))
+                }));
+                block = spare;
                 continue;
             }
             Filled::End if stream.is_left_alone().await => Ended::Stopped(Signal::Gone),
@@ -151,14 +156,15 @@ pub(super) async fn receive(incoming: Incoming, data: Data) -> Ended<UploadId> {
 
 /// The side of an upload that is on the disk.
 enum Disk {
-    Idle(Box<Incoming>),
-    Writing(JoinHandle<Result<Incoming, TreeError>>),
+    /// With the block that can be filled next.
+    Idle(Box<Incoming>, Vec<u8>),
+    Writing(JoinHandle<Result<(Incoming, Vec<u8>), TreeError>>),
 }
 
 impl Disk {
-    async fn idle(self) -> Result<Incoming, TreeError> {
+    async fn idle(self) -> Result<(Incoming, Vec<u8>), TreeError> {
         match self {
-            Disk::Idle(incoming) => Ok(*incoming),
+            Disk::Idle(incoming, spare) => Ok((*incoming, spare)),
             Disk::Writing(work) => joined(work).await,
         }
     }
