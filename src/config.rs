@@ -273,6 +273,13 @@ impl Default for Web {
     }
 }
 
+impl Web {
+    /// The address at which people find the pages, without a slash at its end.
+    pub fn address(&self) -> String {
+        format!("http://{}", self.listen)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {

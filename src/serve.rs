@@ -233,7 +233,11 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let web_listener = bind("the pages", address).await?;
     let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
     let token = web::new_token()?;
-    let web_context = Arc::new(WebContext { catalogue: Arc::clone(&house.catalogue), token: token.clone() });
+    let web_context = Arc::new(WebContext {
+        catalogue: Arc::clone(&house.catalogue),
+        logins: ways_in.logins(),
+        token: token.clone(),
+    });
     let inbox_context = InboxContext {
         folder: config.data.join("inbox"),
         catalogue: Arc::clone(&house.catalogue),

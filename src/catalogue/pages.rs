@@ -263,6 +263,15 @@ impl Tx<'_> {
         })
     }
 
+    /// To whom the record of a thumbnail belongs.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn thumbnail_customer(&self, id: ThumbnailId) -> Result<Option<CustomerId>, Error> {
+        let sql = "SELECT r.customer FROM thumbnails t JOIN records r ON r.id = t.record WHERE t.id = ?1";
+        self.first(sql, [id.0], |row| Ok(CustomerId(row.get(0)?)))
+    }
+
     /// The file of one thumbnail.
     ///
     /// # Errors

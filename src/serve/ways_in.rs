@@ -71,6 +71,11 @@ impl WaysIn {
         Ok(WaysIn { ftp, sftp: (bind_all("SFTP", &config.sftp.listen).await?, Arc::new(context)) })
     }
 
+    /// Who checks passwords, for other ways in.
+    pub fn logins(&self) -> Arc<Logins> {
+        Arc::clone(&self.sftp.1.logins)
+    }
+
     /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.
     ///
     /// # Errors

@@ -1,13 +1,17 @@
-//! The pages: for an operator on this machine, customers in numbers and each customer's pictures.
+//! The pages: customers see their own pictures, those who work for the shop see all customers.
 //!
-//! Owns what is asked for and how it looks. It reads the catalogue and nothing else: the pages never touch the spool, the
-//! blobs or the originals, and change nothing. Until people can sign in, they are served on a loopback address only, to
-//! whoever holds the token that is printed at start; `gate` is the one door.
+//! Owns what is asked for and how it looks: `routes` lists every address, `gate` is the one door, `visitor` knows who came.
+//! It stands on the catalogue and on the endpoints' sign-in; the pages never touch the spool, the blobs or the originals.
+//! They are served on a loopback address only, where the token that is printed at start signs an operator in.
 
+mod assets;
 mod gate;
 mod pages;
+mod routes;
+mod sign_in;
 mod text;
 mod thumbnail;
+mod visitor;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,16 +19,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
-use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{self, Catalogue};
+use crate::endpoint;
+use crate::endpoint::login::Logins;
 
 /// How long answers that are on their way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -33,7 +36,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct WebContext {
     /// Where everything shown comes from.
     pub catalogue: Arc<Catalogue>,
-    /// What a visitor has to bring, see [`new_token`].
+    /// Who checks passwords: the same as for FTP and SFTP, so that failures count together.
+    pub logins: Arc<Logins>,
+    /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
 }
 
@@ -41,13 +46,14 @@ pub struct WebContext {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Other machines could reach the address.
-    #[error(
-        "the pages cannot listen on {0}: nobody signs in to them yet, so they are for this machine only; use 127.0.0.1 or [::1]"
-    )]
+    #[error("the pages cannot listen on {0}: they are for this machine only; use 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
     /// The system has no randomness for a token.
     #[error("cannot make the token for the pages: {0}")]
     Token(getrandom::Error),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
     /// The socket failed.
     #[error("the pages can no longer be served: {0}")]
     Serve(#[from] io::Error),
@@ -82,8 +88,12 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let address = listener.local_addr()?;
     check_listen(address)?;
+    // The token is another one after each start, and so are the sessions that it opened.
+    let old = Arc::clone(&context.catalogue);
+    endpoint::blocking(move || old.write(|tx| tx.token_sessions_end())).await?;
     let mut stopping = shutdown.clone();
-    let serving = axum::serve(listener, router(context, address.port())).with_graceful_shutdown(async move {
+    let pages = router(context, address.port()).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, pages).with_graceful_shutdown(async move {
         stop(&mut shutdown).await;
     });
     tokio::select! {
@@ -99,23 +109,8 @@ async fn stop(shutdown: &mut watch::Receiver<bool>) {
 }
 
 fn router(context: Arc<WebContext>, port: u16) -> Router {
-    let gate = Arc::new(gate::Gate::new(&context.token, port));
-    Router::new()
-        .route("/", get(pages::customers))
-        .route("/customers/{id}", get(pages::customer))
-        .route("/customers/{id}/{list}", get(pages::list))
-        .route("/thumbnails/{id}", get(thumbnail::thumbnail))
-        .route("/style.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
-        .route("/live.js", get(|| asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))))
-        .route("/icon.svg", get(|| asset("image/svg+xml", include_str!("assets/icon.svg"))))
-        .fallback(pages::no_page)
-        .with_state(context)
-        .layer(from_fn_with_state(gate, gate::guard))
-}
-
-/// A file of ours. It may change with the next version of the program, so the browser asks each time.
-async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text)
+    let pages = routes::router(&context);
+    pages.layer(from_fn_with_state(Arc::new(gate::Gate::new(context, port)), gate::guard))
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::WebContext;
 use super::gate::plain;
 use super::text::{counted, number, pixels, size};
+use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, Tx};
 use crate::domain::CustomerId;
 use crate::tree::shown;
@@ -40,6 +41,9 @@ pub(super) enum Fault {
     /// Text could not be made of a template.
     #[error(transparent)]
     Template(#[from] askama::Error),
+    /// The system has no randomness for a session.
+    #[error(transparent)]
+    Secret(#[from] super::Error),
     /// The thread that read the catalogue ended early.
     #[error("reading the catalogue was cut short: {0}")]
     Thread(#[from] tokio::task::JoinError),
@@ -66,7 +70,7 @@ pub(super) async fn no_page() -> Response {
 }
 
 fn no_such_page() -> Response {
-    let page = Nothing {}.render().unwrap_or_else(|_| "There is no such page.".into());
+    let page = Nothing { frame: Frame::default() }.render().unwrap_or_else(|_| "There is no such page.".into());
     (StatusCode::NOT_FOUND, Html(page)).into_response()
 }
 
@@ -79,13 +83,25 @@ pub(super) async fn read<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || context.catalogue.read(work)).await??)
 }
 
+/// Writes to the catalogue beside the async threads.
+pub(super) async fn write<T: Send + 'static>(
+    context: &Arc<WebContext>,
+    work: impl FnOnce(&Tx<'_>) -> Result<T, catalogue::Error> + Send + 'static,
+) -> Result<T, Fault> {
+    let context = Arc::clone(context);
+    Ok(tokio::task::spawn_blocking(move || context.catalogue.write(work)).await??)
+}
+
 #[derive(Template)]
 #[template(path = "nothing.html", config = "src/web/askama.toml")]
-struct Nothing {}
+struct Nothing {
+    frame: Frame,
+}
 
 #[derive(Template)]
 #[template(path = "customers.html", config = "src/web/askama.toml")]
 struct Customers {
+    frame: Frame,
     total: Progress,
     customers: Vec<Progress>,
     live_seconds: u32,
@@ -94,6 +110,7 @@ struct Customers {
 #[derive(Template)]
 #[template(path = "customer.html", config = "src/web/askama.toml")]
 struct Customer {
+    frame: Frame,
     customer: Progress,
     lists: Lists,
     live_seconds: u32,
@@ -102,6 +119,7 @@ struct Customer {
 #[derive(Template)]
 #[template(path = "list.html", config = "src/web/askama.toml")]
 struct OneList {
+    frame: Frame,
     customer: Progress,
     heading: &'static str,
     word: &'static str,
@@ -172,21 +190,29 @@ struct Problem {
     reason: String,
 }
 
-/// `/`: every customer in numbers.
-pub(super) async fn customers(State(context): State<Arc<WebContext>>) -> Result<Html<String>, Fault> {
+/// `/`: every customer in numbers, for those who work for the shop; a customer's own page is elsewhere.
+pub(super) async fn customers(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<Response, Fault> {
+    if let Some(customer) = visitor.customer() {
+        return Ok(Redirect::to(&format!("/customers/{customer}")).into_response());
+    }
     let all = read(&context, |tx| tx.page_customers()).await?;
     let total = all.iter().fold(CustomerCounts::default(), |sum, customer| sum.plus(customer));
     let page = Customers {
+        frame: Frame::of(&visitor),
         live_seconds: live_seconds(&total),
         total: progress(&total),
         customers: all.iter().map(progress).collect(),
     };
-    Ok(Html(page.render()?))
+    Ok(Html(page.render()?).into_response())
 }
 
 /// `/customers/{id}`: the beginning of each list of one customer.
 pub(super) async fn customer(
     State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<Html<String>, Fault> {
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
@@ -203,7 +229,12 @@ pub(super) async fn customer(
         returned: returned.iter().map(returned_card).collect(),
         problems: problems.iter().map(problem).collect(),
     };
-    let page = Customer { live_seconds: live_seconds(&counts), customer: progress(&counts), lists };
+    let page = Customer {
+        frame: Frame::of(&visitor),
+        live_seconds: live_seconds(&counts),
+        customer: progress(&counts),
+        lists,
+    };
     Ok(Html(page.render()?))
 }
 
@@ -216,6 +247,7 @@ pub(super) struct Asked {
 /// `/customers/{id}/missing`, `/returned` and `/problems`: one list of one customer, a page at a time.
 pub(super) async fn list(
     State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
     Path((id, word)): Path<(String, String)>,
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Fault> {
@@ -255,6 +287,7 @@ pub(super) async fn list(
         _ => format!("{} to {} of {}", number(skip + 1), number(last), number(total)),
     };
     let page = OneList {
+        frame: Frame::of(&visitor),
         live_seconds: live_seconds(&counts),
         customer: progress(&counts),
         heading,

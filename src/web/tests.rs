@@ -3,17 +3,24 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::routing::MethodFilter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::routes::{Id, Who, table};
 use super::{Error, WebContext, check_listen, new_token, serve};
 use crate::catalogue::Catalogue;
+use crate::domain::{Digest, Micros};
+use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
 
 /// Pages that run until dropped.
 struct Pages {
     address: SocketAddr,
     token: String,
+    /// The cookie line of the operator who brought the token.
+    operator: String,
     catalogue: Arc<Catalogue>,
     _shutdown: watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
@@ -29,9 +36,22 @@ impl Pages {
         let address = listener.local_addr().unwrap();
         let (sender, receiver) = watch::channel(false);
         let token = new_token().unwrap();
-        let context = Arc::new(WebContext { catalogue: Arc::clone(&catalogue), token: token.clone() });
+        let penalty = PenaltySettings { delay: Duration::ZERO, address_max: 4, ..PenaltySettings::default() };
+        let settings = LoginSettings { penalty, ..LoginSettings::default() };
+        let logins = Arc::new(Logins::new(Arc::clone(&catalogue), settings).unwrap());
+        let context = Arc::new(WebContext { catalogue: Arc::clone(&catalogue), logins, token: token.clone() });
         runtime.spawn(serve(listener, context, receiver));
-        Pages { address, token, catalogue, _shutdown: sender, _runtime: runtime, _folder: folder }
+        let mut pages = Pages {
+            address,
+            token,
+            operator: String::new(),
+            catalogue,
+            _shutdown: sender,
+            _runtime: runtime,
+            _folder: folder,
+        };
+        pages.operator = given_cookie(&pages.ask("GET", &format!("/?token={}", pages.token), ""));
+        pages
     }
 
     /// The answer to raw bytes, as text.
@@ -48,9 +68,52 @@ impl Pages {
         self.raw(&format!("{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n"))
     }
 
-    /// A page for a visitor who holds the cookie.
+    /// A page for the operator.
     fn get(&self, target: &str) -> String {
-        self.ask("GET", target, &self.cookie(&self.token))
+        self.ask("GET", target, &self.operator)
+    }
+
+    /// What a form of ours sends, with the headers of a browser.
+    fn post(&self, target: &str, headers: &str, form: &str) -> String {
+        let (port, length) = (self.address.port(), form.len());
+        self.raw(&format!(
+            "POST {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nOrigin: null\r\n\
+             Sec-Fetch-Site: same-origin\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n{headers}\r\n{form}"
+        ))
+    }
+
+    /// The mark of the forms on the pages of whoever has this cookie line.
+    fn mark(&self, cookie: &str) -> String {
+        let page = self.ask("GET", &self.home(cookie), cookie);
+        let (_, rest) = page.split_once("name=\"mark\" value=\"").expect("a form with a mark");
+        rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// Where `/` leads whoever has this cookie line.
+    fn home(&self, cookie: &str) -> String {
+        header(&self.ask("GET", "/", cookie), "location").unwrap_or("/").to_owned()
+    }
+
+    /// Customers `anna` (7) and `bert` (8) with a record and a thumbnail each; the password is the name.
+    fn two_customers(&self) {
+        for (id, name) in [(7, "anna"), (8, "bert")] {
+            let hash = hash_password(name.as_bytes()).unwrap();
+            self.sql(&format!(
+                "INSERT INTO customers (id, name, password_hash, created_at) VALUES ({id}, '{name}', '{hash}', 0);
+                 INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES ({id}, {id}, 'of-{name}', 0, {id});
+                 INSERT INTO thumbnail_files (digest, bytes) VALUES (CAST(zeroblob(31) || X'0{id}' AS BLOB), X'FFD8FFE0');
+                 INSERT INTO thumbnails (id, record, role, source, digest)
+                   VALUES ({id}, {id}, 'thumbnail', 'a', CAST(zeroblob(31) || X'0{id}' AS BLOB));",
+            ));
+        }
+    }
+
+    /// The cookie line of a customer of [`Pages::two_customers`].
+    fn sign_in(&self, name: &str) -> String {
+        let answer = self.post("/sign-in", "", &format!("name={name}&password={name}"));
+        assert_eq!((status(&answer), header(&answer, "location")), (303, Some("/")), "{answer}");
+        given_cookie(&answer)
     }
 
     fn cookie(&self, token: &str) -> String {
@@ -85,6 +148,12 @@ impl Pages {
     }
 }
 
+/// The cookie that an answer sets, as the line that brings it back.
+fn given_cookie(answer: &str) -> String {
+    let cookie = header(answer, "set-cookie").unwrap_or_else(|| panic!("no cookie: {answer}"));
+    format!("Cookie: other=1; {}\r\n", cookie.split(';').next().unwrap())
+}
+
 fn status(answer: &str) -> u16 {
     answer.split(' ').nth(1).unwrap().parse().unwrap()
 }
@@ -117,7 +186,7 @@ fn tokens_differ() {
 #[test]
 fn a_foreign_host_gets_nothing() {
     let pages = Pages::start();
-    let cookie = pages.cookie(&pages.token);
+    let cookie = pages.operator.clone();
     let port = pages.address.port();
     for host in ["evil.example", "127.0.0.1", "localhost:1", "evil.example:80", "127.0.0.1.evil.example"] {
         let answer = pages.raw(&format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{cookie}\r\n"));
@@ -137,59 +206,219 @@ fn a_foreign_host_gets_nothing() {
 }
 
 #[test]
-fn nothing_can_be_changed() {
+fn other_methods_are_refused() {
     let pages = Pages::start();
-    let cookie = pages.cookie(&pages.token);
-    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
-        let answer = pages.ask(method, "/", &cookie);
+    for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        let answer = pages.ask(method, "/", &pages.operator);
         assert_eq!(status(&answer), 405, "{method}");
-        assert_eq!(header(&answer, "allow"), Some("GET, HEAD"));
+        assert_eq!(header(&answer, "allow"), Some("GET, HEAD, POST"));
     }
-    let answer = pages.ask("HEAD", "/", &cookie);
+    assert_eq!(status(&pages.post("/", &pages.operator, &format!("mark={}", pages.mark(&pages.operator)))), 405);
+    let answer = pages.ask("HEAD", "/", &pages.operator);
     assert_eq!(status(&answer), 200);
     assert!(answer.ends_with("\r\n\r\n"), "HEAD has no body");
 }
 
 #[test]
-fn without_the_token_there_is_nothing_to_see() {
+fn without_signing_in_there_is_nothing_to_see() {
     let pages = Pages::start();
     pages.hostile();
     let wrong = new_token().unwrap();
     let right = &pages.token;
-    for target in ["/", "/customers/7", "/thumbnails/1", "/style.css", "/nowhere"] {
-        assert_eq!(status(&pages.ask("GET", target, "")), 403, "{target}");
-        assert_eq!(status(&pages.ask("GET", target, &pages.cookie(&wrong))), 403, "{target}");
-        assert_eq!(status(&pages.ask("GET", target, &pages.cookie(""))), 403, "{target}");
+    for target in ["/", "/customers/7", "/thumbnails/1", "/customers/99"] {
+        for cookie in [String::new(), pages.cookie(&wrong), pages.cookie(""), pages.cookie(right)] {
+            let answer = pages.ask("GET", target, &cookie);
+            assert_eq!((status(&answer), header(&answer, "location")), (303, Some("/sign-in")), "{target}");
+            assert!(!answer.contains("mallory"));
+        }
     }
     for given in [&wrong, "", &right[..42], &format!("{right}x"), &format!("x{right}")] {
-        let answer = pages.ask("GET", &format!("/?token={given}"), &pages.cookie(right));
+        let answer = pages.ask("GET", &format!("/?token={given}"), &pages.operator);
         assert_eq!(status(&answer), 403, "{given}");
         assert!(!answer.contains("mallory"));
     }
-    assert_eq!(status(&pages.ask("GET", "/", &format!("Cookie: reunite-1={right}\r\n"))), 403, "another port's cookie");
+    let other_port = pages.operator.replace(&format!("reunite-{}=", pages.address.port()), "reunite-1=");
+    assert_eq!(status(&pages.ask("GET", "/", &other_port)), 303, "another port's cookie");
 }
 
 #[test]
-fn the_token_becomes_a_cookie_and_leaves_the_address() {
+fn the_token_becomes_a_session_and_leaves_the_address() {
     let pages = Pages::start();
     let token = &pages.token;
     let answer = pages.ask("GET", &format!("/customers/7/missing?token={token}&page=2"), "");
     assert_eq!(status(&answer), 303);
     assert_eq!(header(&answer, "location"), Some("/customers/7/missing?page=2"));
     let cookie = header(&answer, "set-cookie").unwrap();
-    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
-    let pair = cookie.split(';').next().unwrap();
-    assert_eq!(status(&pages.ask("GET", "/", &format!("Cookie: {pair}\r\n"))), 200);
+    assert!(cookie.ends_with("; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax"), "{cookie}");
+    assert!(!cookie.contains(token.as_str()), "the cookie is a secret of its own");
+    assert_eq!(status(&pages.ask("GET", "/", &given_cookie(&answer))), 200);
     // The way on stays on this server.
     let answer = pages.ask("GET", &format!("//evil.example/?token={token}"), "");
     assert_eq!(header(&answer, "location"), Some("/evil.example/"));
+}
+
+/// Every address of the table that carries an id, with the ids of a customer of [`Pages::two_customers`] in it.
+fn addresses_of(customer: i64) -> Vec<(MethodFilter, String)> {
+    let with_ids = table().into_iter().filter(|route| route.path.contains('{'));
+    with_ids
+        .map(|route| {
+            assert_ne!(route.id, Id::None, "{}: nobody says whose id this is", route.path);
+            assert_eq!(route.who, Who::SignedIn, "{}", route.path);
+            // The things of a customer have the customer's own number there.
+            let path = route.path.replace("{id}", &customer.to_string()).replace("{list}", "missing");
+            assert!(!path.contains('{'), "{}: this test does not know what belongs here", route.path);
+            (route.method, path)
+        })
+        .collect()
+}
+
+#[test]
+fn a_customer_gets_nothing_of_anothers_at_any_address() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let (anna, bert) = (pages.sign_in("anna"), pages.sign_in("bert"));
+    let ask = |cookie: &str, method: MethodFilter, path: &str| match method {
+        MethodFilter::POST => pages.post(path, cookie, &format!("mark={}", pages.mark(cookie))),
+        _ => pages.ask("GET", path, cookie),
+    };
+    let addresses = addresses_of(7);
+    assert!(addresses.len() >= 3);
+    for (method, path) in addresses {
+        let own = ask(&anna, method, &path);
+        assert!(!matches!(status(&own), 403 | 404), "{path} is not even anna's own: {own}");
+        let foreign = ask(&bert, method, &path);
+        assert_eq!(status(&foreign), 404, "{path}");
+        // Nor does the answer tell whether there is such a thing.
+        let absent = ask(&bert, method, &path.replace('7', "70"));
+        let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        assert_eq!(body(&foreign), body(&absent), "{path}");
+        assert_eq!(status(&ask(&pages.operator, method, &path)), status(&own), "{path}");
+    }
+    assert_eq!(pages.home(&anna), "/customers/7");
+    assert!(!pages.ask("GET", "/customers/7", &anna).contains("href=\"/\">Customers"));
+}
+
+#[test]
+fn what_no_page_of_ours_sent_is_not_done() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let anna = pages.sign_in("anna");
+    let port = pages.address.port();
+    let own = format!("Origin: http://127.0.0.1:{port}\r\n");
+    let mark = pages.mark(&anna);
+    let send = |headers: &str, mark: &str| {
+        let form = format!("mark={mark}");
+        status(&pages.ask(
+            "POST",
+            "/sign-out",
+            &format!(
+                "{anna}{headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+                form.len()
+            ),
+        ))
+    };
+    for foreign in [
+        "",
+        "Origin: null\r\n",
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\nSec-Fetch-Site: cross-site\r\n",
+        "Origin: null\r\nSec-Fetch-Site: same-site\r\n",
+        "Origin: http://127.0.0.1:1\r\nSec-Fetch-Site: same-origin\r\n",
+    ] {
+        assert_eq!(send(foreign, &mark), 403, "{foreign}");
+    }
+    for wrong in ["", "x", &pages.mark(&pages.sign_in("bert"))] {
+        assert_eq!(send(&own, wrong), 403, "{wrong}");
+    }
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &anna)), 200, "still signed in");
+    assert_eq!(send(&own, &mark), 303);
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &anna)), 303, "signed out");
+}
+
+#[test]
+fn sessions_end_with_the_account_and_with_the_next_sign_in() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let first = pages.sign_in("anna");
+    let answer = pages.post("/sign-in", &first, "name=anna&password=anna");
+    let second = given_cookie(&answer);
+    assert_ne!(first, second);
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &first)), 303, "rotated");
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &second)), 200);
+    let kept = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
+    let secret = second.trim().rsplit('=').next().unwrap().to_owned();
+    let found: i64 = kept
+        .query_row("SELECT count(*) FROM sessions WHERE hash = CAST(?1 AS BLOB)", [&secret], |row| row.get(0))
+        .unwrap();
+    assert_eq!(found, 0, "the catalogue keeps digests alone");
+    let anna = crate::domain::CustomerId(7);
+    pages.catalogue.write(move |tx| tx.customer_set_disabled(anna, true)).unwrap();
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &second)), 303);
+    pages.catalogue.write(move |tx| tx.customer_set_disabled(anna, false)).unwrap();
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &second)), 303, "it does not come back with the account");
+    let third = pages.sign_in("anna");
+    pages.sql("UPDATE sessions SET ends_at = 1 WHERE customer = 7");
+    assert_eq!(status(&pages.ask("GET", "/customers/7", &third)), 303, "over");
+}
+
+#[test]
+fn a_link_opens_once_by_post_and_in_time() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let link = |ends: i64| {
+        let key = new_token().unwrap();
+        let hash = Digest::of(key.as_bytes());
+        let anna = crate::domain::CustomerId(7);
+        pages.catalogue.write(move |tx| tx.link_add(&hash, anna, Micros(0), Micros(ends))).unwrap();
+        key
+    };
+    let key = link(i64::MAX);
+    for _ in 0..2 {
+        let page = pages.ask("GET", &format!("/link?key={key}"), "");
+        assert_eq!((status(&page), header(&page, "set-cookie")), (200, None), "looking does not use it up");
+    }
+    let answer = pages.post("/link", "", &format!("key={key}"));
+    assert_eq!(pages.home(&given_cookie(&answer)), "/customers/7");
+    for spent in [key, link(1), new_token().unwrap(), String::new()] {
+        let answer = pages.post("/link", "", &format!("key={spent}"));
+        assert_eq!((status(&answer), header(&answer, "set-cookie")), (403, None));
+    }
+    let key = link(i64::MAX);
+    pages.sql("UPDATE customers SET disabled = 1 WHERE id = 7");
+    assert_eq!(status(&pages.post("/link", "", &format!("key={key}"))), 403);
+}
+
+#[test]
+fn staff_see_all_and_failures_close_the_door() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let hash = hash_password(b"desk").unwrap();
+    pages.sql(&format!(
+        "INSERT INTO users (id, name, role, password_hash, created_at) VALUES (1, 'sue', 'support', '{hash}', 0)"
+    ));
+    let sue = given_cookie(&pages.post("/sign-in/staff", "", "name=sue&password=desk"));
+    let page = pages.ask("GET", "/", &sue);
+    assert!(page.contains("anna") && page.contains("bert") && page.contains(">sue<"), "{page}");
+    assert_eq!(status(&pages.post("/sign-in", "", "name=sue&password=desk")), 403, "not a customer");
+    for _ in 0..3 {
+        let answer = pages.post("/sign-in/staff", "", "name=%3Cb%3Eno&password=x");
+        assert_eq!(status(&answer), 403);
+        assert!(answer.contains("The name or the password is wrong") && !answer.contains("<b>no"), "{answer}");
+    }
+    assert_eq!(
+        status(&pages.post("/sign-in", "", "name=bert&password=bert")),
+        429,
+        "the address is closed for a while"
+    );
+    let known = pages.post("/sign-in/staff", "", "name=sue&password=desk");
+    assert_eq!(status(&known), 303, "but not for whoever signed in from here before");
 }
 
 #[test]
 fn every_answer_carries_the_protecting_headers() {
     let pages = Pages::start();
     pages.hostile();
-    let refused = pages.ask("GET", "/", "");
+    let refused = pages.ask("GET", "/?token=wrong", "");
     for answer in [refused, pages.get("/"), pages.get("/nowhere"), pages.get("/style.css"), pages.get("/thumbnails/1")]
     {
         assert_eq!(header(&answer, "x-content-type-options"), Some("nosniff"));
