@@ -212,7 +212,7 @@ pub fn stores(config: &Config) -> (Blobs, Originals) {
 /// # Errors
 /// When something that a start needs is not to be had.
 pub fn run(config: &Config) -> Result<(), Error> {
-    web::check_listen(config.web.listen)?;
+    config.web.check().map_err(Error::Start)?;
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -237,6 +237,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         catalogue: Arc::clone(&house.catalogue),
         logins: ways_in.logins(),
         token: token.clone(),
+        line: ways_in::pages_line(config)?,
+        public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
     });
     let inbox_context = InboxContext {
         folder: config.data.join("inbox"),
@@ -256,7 +258,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     };
     // Whoever reads that all listen may ask for the end at once.
     let ending = Ending::listen()?;
-    eprintln!("pages: http://{web}/?token={token}");
+    let pages = web::token_address(web, config.web.tls, &token);
+    eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
     println!("ready {ways} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
     let (((), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));

@@ -5,9 +5,10 @@
 //! printed at start, which signs an operator in? Whether a visitor may see a page is asked in `routes`.
 
 use std::hint::black_box;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -18,6 +19,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::WebContext;
+use super::listener::Peer;
 use super::visitor::{self, Door};
 use crate::catalogue::SessionOf;
 use crate::domain::Digest;
@@ -40,11 +42,14 @@ impl Gate {
         let token = Digest::of(context.token.as_bytes());
         let mut hosts: Vec<String> =
             ["127.0.0.1", "[::1]", "localhost"].iter().map(|host| format!("{host}:{port}")).collect();
-        if port == 80 {
+        if port == if context.line.tls.is_some() { 443 } else { 80 } {
             // Browsers leave out the port that is the scheme's own.
             hosts.extend(["127.0.0.1", "[::1]", "localhost"].map(String::from));
         }
-        Gate { context, token, doors: hosts.into_iter().map(|host| Door::on_this_machine(host, port)).collect() }
+        let tls = context.line.tls.is_some();
+        let mut doors: Vec<Door> = hosts.into_iter().map(|host| Door::on_this_machine(host, port, tls)).collect();
+        doors.extend(context.public_host.clone().map(Door::public));
+        Gate { context, token, doors }
     }
 
     fn door(&self, host: &[u8]) -> Option<&Door> {
@@ -58,18 +63,25 @@ impl Gate {
 }
 
 /// Lets a request in, or answers why not; then sees to the headers.
-pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     let door = asked_for(&gate, &parts).cloned();
     let mut response = match admit(&gate, door.as_ref(), &parts).await {
         Ok(door) => {
             parts.extensions.insert(door.clone());
+            parts.extensions.insert(Client(client(&gate, peer, &parts.headers)));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(answer) => *answer,
     };
     protect(response.headers_mut());
-    if door.is_some_and(|door| door.secure) {
+    // Not for this machine's own names, which other servers have, too.
+    if door.is_some_and(|door| door.secure && !door.takes_token) {
         let year = HeaderValue::from_static("max-age=31536000");
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
     }
@@ -105,6 +117,23 @@ async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Resu
         }
         Some(_) => Err(Box::new(remember(gate, door, request).await)),
     }
+}
+
+/// Where a visitor is, as far as is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client(pub(super) IpAddr);
+
+/// Who asks: the other end, or, if that is a proxy of ours, the last address that it names and that is none. What stands
+/// before was written by whoever asked, and may say anything.
+fn client(gate: &Gate, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    let (peer, proxies) = (peer.ip().to_canonical(), &gate.context.line.proxies);
+    if !proxies.contains(peer) {
+        return peer;
+    }
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let named = lines.iter().flat_map(|line| line.split(',')).rev();
+    let mut known = named.map_while(|text| text.trim().parse::<IpAddr>().ok()).map(|ip| ip.to_canonical());
+    known.find(|ip| !proxies.contains(*ip)).unwrap_or(peer)
 }
 
 /// The door that the one Host header, and the address line if it names a host, too, both mean.

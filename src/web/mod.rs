@@ -2,10 +2,12 @@
 //!
 //! Owns what is asked for and how it looks: `routes` lists every address, `gate` is the one door, `visitor` knows who came.
 //! It stands on the catalogue and on the endpoints' sign-in; the pages never touch the spool, the blobs or the originals.
-//! They are served on a loopback address only, where the token that is printed at start signs an operator in.
+//! Without TLS they
+//! are served to this machine and to named proxies only. On this machine the token that is printed at start signs an operator in.
 
 mod assets;
 mod gate;
+mod listener;
 mod pages;
 mod routes;
 mod sign_in;
@@ -14,7 +16,7 @@ mod thumbnail;
 mod visitor;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,9 @@ use crate::catalogue::{self, Catalogue};
 use crate::endpoint;
 use crate::endpoint::login::Logins;
 
+pub use listener::Line;
+use listener::{Pages, Peer};
+
 /// How long answers that are on their way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -40,14 +45,15 @@ pub struct WebContext {
     pub logins: Arc<Logins>,
     /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
+    /// How visitors come in.
+    pub line: Line,
+    /// Host and port of the address at which people find the pages, where it is known.
+    pub public_host: Option<String>,
 }
 
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Other machines could reach the address.
-    #[error("the pages cannot listen on {0}: they are for this machine only; use 127.0.0.1 or [::1]")]
-    NotLoopback(SocketAddr),
     /// The system has no randomness for a token.
     #[error("cannot make the token for the pages: {0}")]
     Token(getrandom::Error),
@@ -59,12 +65,15 @@ pub enum Error {
     Serve(#[from] io::Error),
 }
 
-/// Whether the pages may listen on `address`: on a loopback address only.
-///
-/// # Errors
-/// When other machines could reach it.
-pub fn check_listen(address: SocketAddr) -> Result<(), Error> {
-    if address.ip().to_canonical().is_loopback() { Ok(()) } else { Err(Error::NotLoopback(address)) }
+/// Where the token signs an operator in to pages that listen on `listen`: on this machine, if they are reached from it.
+pub fn token_address(listen: SocketAddr, tls: bool, token: &str) -> Option<String> {
+    let here = match listen.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv4() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => Some(ip).filter(|ip| ip.to_canonical().is_loopback())?,
+    };
+    let (scheme, here) = (if tls { "https" } else { "http" }, SocketAddr::new(here, listen.port()));
+    Some(format!("{scheme}://{here}/?token={token}"))
 }
 
 /// A fresh token: 256 random bits in 43 letters that need no escaping in an address.
@@ -80,20 +89,19 @@ pub fn new_token() -> Result<String, Error> {
 /// Serves the pages on `listener` until `shutdown` says true or its sender is gone; answers on their way get five seconds.
 ///
 /// # Errors
-/// When the listener is not on a loopback address, or fails.
+/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     context: Arc<WebContext>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let address = listener.local_addr()?;
-    check_listen(address)?;
     // The token is another one after each start, and so are the sessions that it opened.
     let old = Arc::clone(&context.catalogue);
     endpoint::blocking(move || old.write(|tx| tx.token_sessions_end())).await?;
-    let mut stopping = shutdown.clone();
-    let pages = router(context, address.port()).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, pages).with_graceful_shutdown(async move {
+    let (line, mut stopping) = (context.line.clone(), shutdown.clone());
+    let pages = router(context, address.port()).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(Pages::over(listener, line)?, pages).with_graceful_shutdown(async move {
         stop(&mut shutdown).await;
     });
     tokio::select! {

@@ -3,16 +3,16 @@
 //! Passwords are checked where FTP and SFTP have them checked, and failures count together. A link is looked at by GET and
 //! used by POST only, since programs that read mail open every link in it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{ConnectInfo, Extension, Form, Query, State};
+use axum::extract::{Extension, Form, Query, State};
 use axum::http::header::{LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::WebContext;
+use super::gate::Client;
 use super::pages::{Fault, write};
 use super::visitor::{self, Door, Frame};
 use crate::catalogue::SessionOf;
@@ -70,11 +70,11 @@ pub(super) async fn staff_form() -> Result<Html<String>, Fault> {
 pub(super) async fn customer(
     State(context): State<Arc<WebContext>>,
     Extension(door): Extension<Door>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(Client(client)): Extension<Client>,
     headers: HeaderMap,
     Form(given): Form<Credentials>,
 ) -> Result<Response, Fault> {
-    match context.logins.password(given.name.as_bytes(), given.password.as_bytes(), peer.ip()).await {
+    match context.logins.password(given.name.as_bytes(), given.password.as_bytes(), client).await {
         Ok(login) => welcome(&context, &door, &headers, SessionOf::Customer(login.customer)).await,
         Err(refused) => refuse(false, given.name, &refused),
     }
@@ -84,11 +84,11 @@ pub(super) async fn customer(
 pub(super) async fn staff(
     State(context): State<Arc<WebContext>>,
     Extension(door): Extension<Door>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Extension(Client(client)): Extension<Client>,
     headers: HeaderMap,
     Form(given): Form<Credentials>,
 ) -> Result<Response, Fault> {
-    match context.logins.staff(given.name.as_bytes(), given.password.as_bytes(), peer.ip()).await {
+    match context.logins.staff(given.name.as_bytes(), given.password.as_bytes(), client).await {
         Ok(login) => welcome(&context, &door, &headers, SessionOf::User(login.user)).await,
         Err(refused) => refuse(true, given.name, &refused),
     }

@@ -10,10 +10,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Id, Who, table};
-use super::{Error, WebContext, check_listen, new_token, serve};
+use super::{Line, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::domain::{Digest, Micros};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
+use crate::endpoint::tls::Tls;
+use crate::networks::Networks;
 
 /// Pages that run until dropped.
 struct Pages {
@@ -29,6 +31,12 @@ struct Pages {
 
 impl Pages {
     fn start() -> Self {
+        let mut pages = Self::behind(Line::default(), None);
+        pages.operator = given_cookie(&pages.ask("GET", &format!("/?token={}", pages.token), ""));
+        pages
+    }
+
+    fn behind(line: Line, public_host: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalogue = Arc::new(Catalogue::open(&folder.path().join("catalogue.sqlite")).unwrap());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -39,9 +47,15 @@ impl Pages {
         let penalty = PenaltySettings { delay: Duration::ZERO, address_max: 4, ..PenaltySettings::default() };
         let settings = LoginSettings { penalty, ..LoginSettings::default() };
         let logins = Arc::new(Logins::new(Arc::clone(&catalogue), settings).unwrap());
-        let context = Arc::new(WebContext { catalogue: Arc::clone(&catalogue), logins, token: token.clone() });
+        let context = Arc::new(WebContext {
+            catalogue: Arc::clone(&catalogue),
+            logins,
+            token: token.clone(),
+            line,
+            public_host: public_host.map(str::to_owned),
+        });
         runtime.spawn(serve(listener, context, receiver));
-        let mut pages = Pages {
+        Pages {
             address,
             token,
             operator: String::new(),
@@ -49,9 +63,7 @@ impl Pages {
             _shutdown: sender,
             _runtime: runtime,
             _folder: folder,
-        };
-        pages.operator = given_cookie(&pages.ask("GET", &format!("/?token={}", pages.token), ""));
-        pages
+        }
     }
 
     /// The answer to raw bytes, as text.
@@ -167,13 +179,63 @@ fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn only_loopback_addresses_are_listened_on() {
-    for address in ["127.0.0.1:8080", "[::1]:0", "127.8.8.8:1", "[::ffff:127.0.0.1]:80"] {
-        assert!(check_listen(address.parse().unwrap()).is_ok(), "{address}");
+fn the_token_is_for_this_machine() {
+    let at = |listen: &str, tls| token_address(listen.parse().unwrap(), tls, "t");
+    assert_eq!(at("127.0.0.1:8080", false).as_deref(), Some("http://127.0.0.1:8080/?token=t"));
+    assert_eq!(at("[::]:443", true).as_deref(), Some("https://[::1]:443/?token=t"));
+    assert_eq!(at("192.0.2.1:443", true), None);
+    let pages = Pages::behind(Line::default(), Some("pictures.example.net"));
+    let ask =
+        format!("GET /?token={} HTTP/1.1\r\nHost: pictures.example.net\r\nConnection: close\r\n\r\n", pages.token);
+    assert_eq!(status(&pages.raw(&ask)), 403);
+}
+
+#[test]
+fn behind_a_proxy_cookies_are_for_tls_and_visitors_are_whom_it_names() {
+    let line = Line { proxies: Networks::new(vec!["127.0.0.1".parse().unwrap()]), ..Line::default() };
+    let pages = Pages::behind(line, Some("pictures.example.net"));
+    pages.two_customers();
+    let sign_in = |forwarded: &str, name: &str, password: &str| {
+        let form = format!("name={name}&password={password}");
+        pages.raw(&format!(
+            "POST /sign-in HTTP/1.1\r\nHost: pictures.example.net\r\nOrigin: https://pictures.example.net\r\nConnection: close\r\n\
+             X-Forwarded-For: {forwarded}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        ))
+    };
+    let answer = sign_in("192.0.2.1", "anna", "anna");
+    let cookie = header(&answer, "set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-reunite=") && cookie.ends_with("; HttpOnly; SameSite=Lax; Secure"), "{cookie}");
+    assert!(header(&answer, "strict-transport-security").is_some());
+    // Whoever guesses is shut out by the address that the proxy saw, whatever they claim themselves.
+    for claimed in ["198.51.100.1", "198.51.100.2", "198.51.100.3", "junk"] {
+        assert_eq!(status(&sign_in(&format!("{claimed}, 192.0.2.66"), "bert", "x")), 403);
     }
-    for address in ["0.0.0.0:8080", "[::]:8080", "192.168.1.1:80", "[2001:db8::1]:80", "[::ffff:10.0.0.1]:80"] {
-        assert!(matches!(check_listen(address.parse().unwrap()), Err(Error::NotLoopback(_))), "{address}");
-    }
+    assert_eq!(status(&sign_in("198.51.100.4, 192.0.2.66", "bert", "bert")), 429);
+    assert_eq!(status(&sign_in("192.0.2.67", "bert", "bert")), 303);
+}
+
+#[test]
+fn inside_tls_the_servers_certificate_answers_and_clear_text_does_not() {
+    let keys = tempfile::tempdir().unwrap();
+    let tls = Arc::new(Tls::open(keys.path(), &["localhost".to_owned()]).unwrap());
+    let pages = Pages::behind(Line { tls: Some(tls), ..Line::default() }, None);
+    let config = keys.path().join("tls.crt");
+    let ask = |extra: &[&str]| {
+        let out = std::process::Command::new("curl")
+            .args(["--silent", "--include", "--max-time", "10", "--cacert"])
+            .arg(&config)
+            .args(extra)
+            .output()
+            .expect("curl runs");
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let answer = ask(&[&format!("https://localhost:{}/?token={}", pages.address.port(), pages.token)]);
+    assert_eq!(status(&answer), 303, "{answer}");
+    let cookie = header(&answer, "set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-reunite-") && cookie.ends_with("; Secure"), "{cookie}");
+    let plain = ask(&[&format!("http://localhost:{}/", pages.address.port())]);
+    assert!(!plain.contains("HTTP/1.1"), "{plain}");
 }
 
 #[test]

@@ -31,9 +31,16 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// For this machine alone, without TLS. Browsers share cookies between the ports of a host, so each port has its own.
-    pub(super) fn on_this_machine(host: String, port: u16) -> Self {
-        Door { host, secure: false, takes_token: true, cookie: format!("reunite-{port}") }
+    /// For this machine alone. Browsers share cookies between the ports of a host, so each port has its own.
+    pub(super) fn on_this_machine(host: String, port: u16, tls: bool) -> Self {
+        // A name that begins with `__Host-` is one that browsers take from this very host only, and inside TLS only.
+        let prefix = if tls { "__Host-" } else { "" };
+        Door { host, secure: tls, takes_token: true, cookie: format!("{prefix}reunite-{port}") }
+    }
+
+    /// For the address at which people find the pages.
+    pub(super) fn public(host: String) -> Self {
+        Door { host, secure: true, takes_token: false, cookie: "__Host-reunite".to_owned() }
     }
 
     /// What browsers call the pages behind it.
