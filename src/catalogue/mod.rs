@@ -46,7 +46,9 @@ pub use decisions::{Act, Subject};
 pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
-pub use pages::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail};
+pub use pages::{
+    CustomerCounts, MissingFilter, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail,
+};
 pub use partials::{NewPartial, Partial};
 pub use recipes::{CertainPair, MeasuredPair, PartitionRecipes};
 pub use records::{Record, RecordFacts};

@@ -19,7 +19,7 @@ use crate::endpoint::login::{Authorities, LoginSettings, Logins, PenaltySettings
 use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
-use crate::web::Line;
+use crate::web::{Line, Ports};
 
 /// Listeners that are open and not served yet.
 pub(super) struct WaysIn {
@@ -75,6 +75,13 @@ impl WaysIn {
     /// Who checks passwords, for other ways in.
     pub fn logins(&self) -> Arc<Logins> {
         Arc::clone(&self.sftp.1.logins)
+    }
+
+    /// The ports that customers are told.
+    pub fn ports(&self) -> Ports {
+        let first = |listeners: &[TcpListener]| Some(listeners.first()?.local_addr().ok()?.port());
+        let plain = self.ftp.iter().filter(|(_, context)| !context.settings.tls_implicit);
+        Ports { ftp: plain.filter_map(|(listeners, _)| first(listeners)).next(), sftp: first(&self.sftp.0) }
     }
 
     /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.

@@ -6,9 +6,13 @@
 //! are served to this machine and to named proxies only. On this machine the token that is printed at start signs an operator in.
 
 mod assets;
+mod cards;
+mod connect;
+mod events;
 mod gate;
 mod listener;
 mod pages;
+mod reports;
 mod routes;
 mod sign_in;
 mod text;
@@ -20,8 +24,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
@@ -31,6 +35,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::endpoint;
 use crate::endpoint::login::Logins;
 
+pub use connect::Ports;
 pub use listener::Line;
 use listener::{Pages, Peer};
 
@@ -45,6 +50,8 @@ pub struct WebContext {
     pub logins: Arc<Logins>,
     /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
+    /// Where customers send their files.
+    pub ports: Ports,
     /// How visitors come in.
     pub line: Line,
     /// Host and port of the address at which people find the pages, where it is known.
@@ -100,7 +107,7 @@ pub async fn serve(
     let old = Arc::clone(&context.catalogue);
     endpoint::blocking(move || old.write(|tx| tx.token_sessions_end())).await?;
     let (line, mut stopping) = (context.line.clone(), shutdown.clone());
-    let pages = router(context, address.port()).into_make_service_with_connect_info::<Peer>();
+    let pages = router(context, address.port(), shutdown.clone()).into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(Pages::over(listener, line)?, pages).with_graceful_shutdown(async move {
         stop(&mut shutdown).await;
     });
@@ -116,8 +123,9 @@ async fn stop(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-fn router(context: Arc<WebContext>, port: u16) -> Router {
+fn router(context: Arc<WebContext>, port: u16, stopping: watch::Receiver<bool>) -> Router {
     let pages = routes::router(&context);
+    let pages = pages.layer(Extension(events::Stopping(stopping)));
     pages.layer(from_fn_with_state(Arc::new(gate::Gate::new(context, port)), gate::guard))
 }
 

@@ -17,7 +17,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::gate::plain;
 use super::pages::{self, Fault, read};
 use super::visitor::{Door, Visitor};
-use super::{WebContext, assets, sign_in, thumbnail};
+use super::{WebContext, assets, connect, events, reports, sign_in, thumbnail};
 use crate::domain::{CustomerId, ThumbnailId};
 
 /// Bytes of a form at most.
@@ -30,6 +30,8 @@ pub(super) enum Who {
     Anyone,
     /// Whoever has signed in; of customers, the one to whom the id in the address belongs.
     SignedIn,
+    /// Those who work for the shop.
+    Staff,
 }
 
 /// What the `{id}` of an address numbers.
@@ -55,13 +57,19 @@ pub(super) struct Route {
 /// The table.
 pub(super) fn table() -> Vec<Route> {
     use Id::{Customer, None, Thumbnail};
-    use Who::{Anyone, SignedIn};
+    use Who::{Anyone, SignedIn, Staff};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
     let route = |method, path, who, id, handler| Route { method, path, who, id, handler };
     vec![
         route(GET, "/", SignedIn, None, |method| on(method, pages::customers)),
         route(GET, "/customers/{id}", SignedIn, Customer, |method| on(method, pages::customer)),
+        route(GET, "/customers/{id}/events", SignedIn, Customer, |method| on(method, events::events)),
+        route(GET, "/customers/{id}/connect", SignedIn, Customer, |method| on(method, connect::page)),
+        route(GET, "/customers/{id}/connect/{program}", SignedIn, Customer, |method| on(method, connect::settings)),
+        route(GET, "/customers/{id}/report/{file}", SignedIn, Customer, |method| on(method, reports::customer_file)),
+        route(GET, "/matches", Staff, None, |method| on(method, reports::matches_page)),
+        route(GET, "/matches/{form}", Staff, None, |method| on(method, reports::matches_file)),
         route(GET, "/customers/{id}/{list}", SignedIn, Customer, |method| on(method, pages::list)),
         route(GET, "/thumbnails/{id}", SignedIn, Thumbnail, |method| on(method, thumbnail::thumbnail)),
         route(GET, "/sign-in", Anyone, None, |method| on(method, sign_in::customer_form)),
@@ -110,6 +118,9 @@ async fn admit(
             _ => Redirect::to("/sign-in").into_response(),
         });
     };
+    if rule.who == Who::Staff && !visitor.is_staff() {
+        return Err(Fault::NoPage);
+    }
     let (mut parts, mut body) = request.into_parts();
     if rule.id != Id::None {
         let params = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| Fault::NoPage)?;

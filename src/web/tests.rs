@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Id, Who, table};
-use super::{Line, WebContext, new_token, serve, token_address};
+use super::{Line, Ports, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::domain::{Digest, Micros};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
@@ -51,6 +51,7 @@ impl Pages {
             catalogue: Arc::clone(&catalogue),
             logins,
             token: token.clone(),
+            ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             line,
             public_host: public_host.map(str::to_owned),
         });
@@ -71,8 +72,16 @@ impl Pages {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+        let mut some = [0; 16 << 10];
+        loop {
+            let read = stream.read(&mut some).unwrap();
+            answer.extend_from_slice(&some[..read]);
+            let text = String::from_utf8_lossy(&answer);
+            // A line of events goes on; what it is stands in its head.
+            if read == 0 || (text.contains("content-type: text/event-stream") && text.contains("\r\n\r\n")) {
+                return text.into_owned();
+            }
+        }
     }
 
     fn ask(&self, method: &str, target: &str, headers: &str) -> String {
@@ -321,13 +330,18 @@ fn the_token_becomes_a_session_and_leaves_the_address() {
 
 /// Every address of the table that carries an id, with the ids of a customer of [`Pages::two_customers`] in it.
 fn addresses_of(customer: i64) -> Vec<(MethodFilter, String)> {
-    let with_ids = table().into_iter().filter(|route| route.path.contains('{'));
+    let with_ids = table().into_iter().filter(|route| route.path.contains('{') && route.who != Who::Staff);
     with_ids
         .map(|route| {
             assert_ne!(route.id, Id::None, "{}: nobody says whose id this is", route.path);
             assert_eq!(route.who, Who::SignedIn, "{}", route.path);
             // The things of a customer have the customer's own number there.
-            let path = route.path.replace("{id}", &customer.to_string()).replace("{list}", "missing");
+            let path = route
+                .path
+                .replace("{id}", &customer.to_string())
+                .replace("{list}", "missing")
+                .replace("{program}", "winscp.ini")
+                .replace("{file}", "missing.csv");
             assert!(!path.contains('{'), "{}: this test does not know what belongs here", route.path);
             (route.method, path)
         })
@@ -344,7 +358,7 @@ fn a_customer_gets_nothing_of_anothers_at_any_address() {
         _ => pages.ask("GET", path, cookie),
     };
     let addresses = addresses_of(7);
-    assert!(addresses.len() >= 3);
+    assert!(addresses.len() >= 7);
     for (method, path) in addresses {
         let own = ask(&anna, method, &path);
         assert!(!matches!(status(&own), 403 | 404), "{path} is not even anna's own: {own}");
@@ -535,9 +549,11 @@ fn pages_that_are_not_there_say_so() {
     }
     pages.hostile();
     assert_eq!(status(&pages.get("/customers/7/elsewhere")), 404);
-    assert_eq!(status(&pages.get("/customers/7/missing?page=0")), 400);
-    assert_eq!(status(&pages.get("/customers/7/missing?page=9223372036854775807")), 400);
-    assert!(pages.get("/customers/7/missing?page=9").contains("Nothing on this page"));
+    for nonsense in ["behind=x", "behind=99999999999999999999", "from=yesterday", "to=2020-1-1", "size=huge"] {
+        let answer = pages.get(&format!("/customers/7/missing?{nonsense}"));
+        assert_eq!(status(&answer), 400, "{nonsense}");
+    }
+    assert!(pages.get("/customers/7/missing?behind=9").contains("There is nothing here"));
 }
 
 #[test]
@@ -550,7 +566,118 @@ fn long_lists_come_in_pages() {
     );
     let first = pages.get("/customers/1");
     assert!(first.contains("These are the first 60 of 250"));
-    let last = pages.get("/customers/1/missing?page=3");
-    assert!(last.contains("241 to 250 of 250") && last.contains("Earlier") && !last.contains("Later"), "{last}");
-    assert_eq!(last.matches("<li class=\"card\">").count(), 10);
+    let mut target = "/customers/1/missing".to_owned();
+    let mut lengths = Vec::new();
+    loop {
+        let page = pages.get(&target);
+        lengths.push(page.matches("<li class=\"card\">").count());
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
+        target = rest.split('"').next().unwrap().replace("&#38;", "&");
+    }
+    assert_eq!(lengths, [120, 120, 10]);
+}
+
+#[test]
+fn missing_pictures_are_found_by_name_day_and_size() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'anna', 0);
+         INSERT INTO records (id, customer, name, filename, width, height, taken_at, imported_at, changed_seq) VALUES
+           (1, 1, 'r1', 'Wedding_100%.jpg', 4000, 3000, '2018-06-30T10:00:00', 0, 1),
+           (2, 1, 'r2', 'weddingX100.jpg', 1000, 1000, '2019-01-01', 0, 2),
+           (3, 1, 'r3', NULL, NULL, NULL, NULL, 0, 3);",
+    );
+    for (query, found) in [
+        ("", vec!["r1", "r2", "r3"]),
+        ("words=WEDDING", vec!["r1", "r2"]),
+        ("words=g_1", vec!["r1"]),
+        ("words=100%25", vec!["r1"]),
+        ("words=R3", vec!["r3"]),
+        ("words=%27%3B--", vec![]),
+        ("from=2018-06-30&to=2018-06-30", vec!["r1"]),
+        ("from=2018-07-01", vec!["r2"]),
+        ("size=large", vec!["r1"]),
+        ("size=small", vec!["r2"]),
+        ("size=medium", vec![]),
+    ] {
+        let page = pages.get(&format!("/customers/1/missing?{query}"));
+        let has = |record: &str| page.contains(&format!(">{record}<"));
+        let shown: Vec<&str> = ["r1", "r2", "r3"].into_iter().filter(|record| has(record)).collect();
+        assert_eq!(shown, found, "{query}");
+    }
+}
+
+#[test]
+fn a_page_of_many_missing_pictures_is_small() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'many', 0);
+         INSERT INTO thumbnail_files (digest, bytes) VALUES (zeroblob(32), X'FFD8FFE0');
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+         INSERT INTO records (id, customer, name, filename, width, height, taken_at, imported_at, changed_seq)
+           SELECT i, 1, 'record-' || i, 'a rather long name of a picture ' || i || '.jpg', 6000, 4000, '2018-06-30T10:00:00', 0, i FROM n;
+         INSERT INTO thumbnails (id, record, role, source, digest) SELECT id, id, 'thumbnail', 'a', zeroblob(32) FROM records;",
+    );
+    for target in ["/customers/1", "/customers/1/missing", "/customers/1/missing?behind=49000"] {
+        let page = pages.get(target);
+        assert!(page.matches("<li class=\"card\">").count() >= 60);
+        assert!(page.len() < 150 << 10, "{target} has {} bytes", page.len());
+    }
+}
+
+#[test]
+fn an_open_page_hears_of_changes_and_of_nothing_else() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let cookie = pages.sign_in("anna");
+    let port = pages.address.port();
+    let mut line = TcpStream::connect(pages.address).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    write!(line, "GET /customers/7/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{cookie}\r\n").unwrap();
+    let mut heard = || {
+        let mut some = [0; 4096];
+        line.read(&mut some).map(|read| String::from_utf8_lossy(&some[..read]).into_owned()).unwrap_or_default()
+    };
+    assert!(heard().contains("text/event-stream"));
+    pages.sql("UPDATE records SET retired_at = 1 WHERE id = 8");
+    assert_eq!(heard(), "", "what is bert's is not told to anna");
+    pages.sql("UPDATE records SET retired_at = 1 WHERE id = 7");
+    assert!(heard().contains("event: change"));
+}
+
+#[test]
+fn what_is_for_staff_is_not_there_for_customers() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let anna = pages.sign_in("anna");
+    let routes: Vec<_> = table().into_iter().filter(|route| route.who == Who::Staff).collect();
+    assert!(!routes.is_empty());
+    for route in routes {
+        let path = route.path.replace("{form}", "matches.csv");
+        assert!(!path.contains('{'), "{path}: this test does not know what belongs here");
+        assert_eq!(status(&pages.ask("GET", &path, &anna)), 404, "{path}");
+        assert_eq!(status(&pages.ask("GET", &path, "")), 303, "{path}");
+        assert_eq!(status(&pages.get(&path)), 200, "{path}");
+    }
+}
+
+#[test]
+fn the_match_report_can_be_filtered_and_kept() {
+    let pages = Pages::start();
+    pages.hostile();
+    let page = pages.get("/matches");
+    assert!(page.contains("a/&#60;img src=x&#62;.jpg") && !page.contains("<img src=x>"), "{page}");
+    assert!(pages.get("/matches?verdict=review").contains("Nothing is like that"));
+    assert!(pages.get("/matches?from=2030-01-01").contains("Nothing is like that"));
+    assert!(!pages.get("/matches?customer=%3Cb%3Emallory&method=m&verdict=attach").contains("Nothing is like that"));
+    let csv = pages.get("/matches/matches.csv?verdict=attach");
+    assert_eq!(header(&csv, "content-disposition"), Some("attachment; filename=\"matches.csv\""));
+    assert!(csv.contains("r2,<b>mallory,a/<img src=x>.jpg,1,"), "{csv}");
+    assert!(!pages.get("/matches/matches.csv?verdict=review").contains("mallory"));
+    let json = pages.get("/matches/matches.json");
+    assert_eq!(header(&json, "content-type"), Some("application/json"));
+    assert!(json.contains("\"record\": \"r2\"") || json.contains("\"record\":\"r2\""), "{json}");
+    assert_eq!(status(&pages.get("/matches/matches.exe")), 404);
+    assert_eq!(status(&pages.get("/customers/7/report/passwd")), 404);
+    assert!(pages.get("/customers/7/report/came-back.csv").contains("r2,"));
 }
