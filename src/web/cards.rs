@@ -57,6 +57,8 @@ pub(super) struct Problem {
     pub(super) path: String,
     pub(super) size: String,
     pub(super) reason: String,
+    /// What its owner can do.
+    pub(super) advice: &'static str,
 }
 
 /// How often a page that is open asks again: often while files are being looked at.
@@ -163,13 +165,23 @@ pub(super) fn returned_card(picture: &ReturnedPicture) -> Card {
 }
 
 pub(super) fn problem(file: &ProblemFile) -> Problem {
-    let cut = file.truncated.then_some("the transfer broke off before the end; please send it again");
-    let reason = match (&file.reason, cut) {
-        (Some(reason), _) => shown(reason.as_bytes()),
-        (None, Some(cut)) => cut.into(),
-        (None, None) => "it could not be read".into(),
+    let reason = match &file.reason {
+        Some(reason) => shown(reason.as_bytes()),
+        None if file.truncated => "the transfer broke off before the end".into(),
+        None => "it could not be read".into(),
     };
-    Problem { path: shown(&file.path), size: size(file.bytes), reason }
+    Problem { path: shown(&file.path), size: size(file.bytes), advice: advice(file.truncated, &reason), reason }
+}
+
+/// What the owner of a file that could not be used can do. It is kept in any case.
+fn advice(truncated: bool, reason: &str) -> &'static str {
+    if truncated {
+        "Please send it again; the whole file takes its place."
+    } else if reason.contains("cannot be read yet") {
+        "If it is one of your pictures, please send it as JPEG, PNG, TIFF or WebP, too."
+    } else {
+        "It may be damaged. If there is another copy of it, please send that one, too."
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +199,19 @@ mod tests {
         assert_eq!(headline(&counts(1, 1)), "The one lost picture is back");
         assert_eq!(headline(&counts(7, 1)), "1 of 7 pictures is back");
         assert_eq!(headline(&counts(7, 7)), "All 7 pictures are back");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_what_to_do() {
+        let file = |reason: Option<&str>, truncated| {
+            let reason = reason.map(str::to_owned);
+            problem(&ProblemFile { id: 1, path: b"a.jpg".to_vec(), bytes: 1, reason, truncated })
+        };
+        let cut = file(None, true);
+        assert_eq!(cut.reason, "the transfer broke off before the end");
+        assert!(cut.advice.contains("send it again"));
+        assert!(file(Some("a HEIC picture cannot be read yet"), false).advice.contains("as JPEG"));
+        assert!(file(None, false).advice.contains("another copy"));
     }
 
     #[test]

@@ -130,6 +130,12 @@ async function story() {
   await anna.getByRole("button", { name: "Show" }).click();
   assert.equal(await anna.locator(".card").count(), 1);
   await looked_at(anna, "missing");
+  for (const list of ["returned", "problems"]) {
+    await anna.goto(`${home}/${list}`);
+    await looked_at(anna, list);
+  }
+  const report = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "CSV" }).click()]);
+  assert.match(readFileSync(await report[0].path(), "utf8"), /broken\.jpg/);
   await anna.goto(`${home}/connect`);
   await looked_at(anna, "connect");
   const file = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "For FileZilla" }).click()]);
@@ -153,6 +159,11 @@ async function story() {
   await sign_in(sue, "/sign-in/staff", "sue", "desk secret");
   await sue.getByRole("link", { name: "bert" }).waitFor();
   await looked_at(sue, "customers");
+  await sue.getByRole("link", { name: "Match report" }).click();
+  await sue.getByLabel("Verdict").selectOption("came back");
+  await sue.getByRole("button", { name: "Show" }).click();
+  assert.equal(await sue.locator("tbody tr").count(), 3);
+  await looked_at(sue, "matches");
 
   reunite(["customer", "disable", "anna"]);
   await mail.goto(home);
