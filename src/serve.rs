@@ -237,6 +237,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         catalogue: Arc::clone(&house.catalogue),
         logins: ways_in.logins(),
         token: token.clone(),
+        counts: web::Counts::default(),
         ports: ways_in.ports(),
         line: ways_in::pages_line(config)?,
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),

@@ -10,7 +10,8 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::WebContext;
-use super::pages::{Fault, read};
+use super::counts::counts;
+use super::pages::Fault;
 use super::text::percent;
 use super::visitor::{Door, Frame, Visitor};
 use crate::domain::CustomerId;
@@ -80,7 +81,7 @@ pub(super) async fn settings(
 }
 
 async fn account(context: &Arc<WebContext>, door: &Door, id: CustomerId) -> Result<Account, Fault> {
-    let customer = read(context, move |tx| tx.page_customer(id)).await?.ok_or(Fault::NoPage)?;
+    let customer = counts(context, id).await?.ok_or(Fault::NoPage)?;
     Ok(Account { host: without_port(&door.host).to_owned(), user: customer.name, ports: context.ports })
 }
 

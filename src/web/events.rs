@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::WebContext;
-use super::pages::{Fault, read};
+use super::counts::{counts, version};
+use super::pages::Fault;
 use crate::catalogue::CustomerCounts;
 use crate::domain::CustomerId;
 
@@ -46,7 +47,7 @@ pub(super) async fn events(
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
     // The version first: what changes in between is then seen as a change.
     let version = version(&context).await?;
-    let counts = read(&context, move |tx| tx.page_customer(id)).await?.ok_or(Fault::NoPage)?;
+    let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
     let line = Line { context, id, stopping, ends: Instant::now() + LINE_MAX, version, counts };
     let changes = stream::unfold(line, |mut line| async move {
         let said = match line.change().await {
@@ -78,17 +79,11 @@ impl Line {
                 continue;
             }
             self.version = version;
-            let id = self.id;
-            let Some(counts) = read(&self.context, move |tx| tx.page_customer(id)).await? else { return Ok(false) };
+            let Some(counts) = counts(&self.context, self.id).await? else { return Ok(false) };
             if counts != self.counts {
                 self.counts = counts;
                 return Ok(true);
             }
         }
     }
-}
-
-async fn version(context: &Arc<WebContext>) -> Result<i64, Fault> {
-    let context = Arc::clone(context);
-    Ok(tokio::task::spawn_blocking(move || context.catalogue.data_version()).await??)
 }

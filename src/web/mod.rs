@@ -8,6 +8,7 @@
 mod assets;
 mod cards;
 mod connect;
+mod counts;
 mod events;
 mod gate;
 mod listener;
@@ -36,6 +37,7 @@ use crate::endpoint;
 use crate::endpoint::login::Logins;
 
 pub use connect::Ports;
+pub use counts::Counts;
 pub use listener::Line;
 use listener::{Pages, Peer};
 
@@ -50,6 +52,8 @@ pub struct WebContext {
     pub logins: Arc<Logins>,
     /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
+    /// Customers in numbers, as far as they are counted.
+    pub counts: Counts,
     /// Where customers send their files.
     pub ports: Ports,
     /// How visitors come in.

@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::WebContext;
 use super::cards::{Card, Problem, Progress, live_seconds, missing_card, problem, progress, returned_card};
+use super::counts::counts;
 use super::gate::plain;
 use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
@@ -166,14 +167,14 @@ pub(super) async fn customer(
     Path(id): Path<String>,
 ) -> Result<Html<String>, Fault> {
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
+    let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
     let found = read(&context, move |tx| {
-        let Some(counts) = tx.page_customer(id)? else { return Ok(None) };
         let missing = tx.page_missing(id, &MissingFilter::default(), 0, MISSING_FIRST)?;
         let returned = tx.page_returned(id, i64::MAX, RETURNED_FIRST)?;
         let problems = tx.page_problems(id, 0, PROBLEMS_FIRST)?;
-        Ok(Some((counts, missing, returned, problems)))
+        Ok((missing, returned, problems))
     });
-    let (counts, missing, returned, problems) = found.await?.ok_or(Fault::NoPage)?;
+    let (missing, returned, problems) = found.await?;
     let lists = Lists {
         missing: missing.iter().map(missing_card).collect(),
         returned: returned.iter().map(returned_card).collect(),
@@ -263,30 +264,35 @@ pub(super) async fn list(
     let (place, filter) = (asked.place(first)?, asked.filter()?);
     // One more than is shown tells whether there is another page.
     let (shown, read_max) = (LIST_PAGE as usize, LIST_PAGE + 1);
+    let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
+    let total = match word {
+        "missing" => counts.missing(),
+        "returned" => counts.returned,
+        _ => counts.problems,
+    };
     let found = read(&context, move |tx| {
-        let Some(counts) = tx.page_customer(id)? else { return Ok(None) };
         let mut lists = Lists::default();
-        let (ids, total): (Vec<i64>, i64) = match word {
+        let ids: Vec<i64> = match word {
             "missing" => {
                 let rows = tx.page_missing(id, &filter, place, read_max)?;
                 lists.missing = rows.iter().take(shown).map(missing_card).collect();
-                (rows.iter().map(|row| row.id).collect(), counts.missing())
+                rows.iter().map(|row| row.id).collect()
             }
             "returned" => {
                 let rows = tx.page_returned(id, place, read_max)?;
                 lists.returned = rows.iter().take(shown).map(returned_card).collect();
-                (rows.iter().map(|row| row.id).collect(), counts.returned)
+                rows.iter().map(|row| row.id).collect()
             }
             _ => {
                 let rows = tx.page_problems(id, place, read_max)?;
                 lists.problems = rows.iter().take(shown).map(problem).collect();
-                (rows.iter().map(|row| row.id).collect(), counts.problems)
+                rows.iter().map(|row| row.id).collect()
             }
         };
         let last = ids.get(shown).and(ids.get(shown - 1)).copied();
-        Ok(Some((counts, lists, total, last)))
+        Ok((lists, last))
     });
-    let (counts, lists, total, last) = found.await?.ok_or(Fault::NoPage)?;
+    let (lists, last) = found.await?;
     let page = OneList {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&counts),

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Id, Who, table};
-use super::{Line, Ports, WebContext, new_token, serve, token_address};
+use super::{Counts, Line, Ports, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::domain::{Digest, Micros};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
@@ -51,6 +51,7 @@ impl Pages {
             catalogue: Arc::clone(&catalogue),
             logins,
             token: token.clone(),
+            counts: Counts::default(),
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             line,
             public_host: public_host.map(str::to_owned),
