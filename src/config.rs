@@ -5,6 +5,7 @@
 
 mod lists;
 mod variables;
+mod web;
 
 use std::env;
 use std::fs;
@@ -18,6 +19,7 @@ use crate::endpoint::public_address::Outside;
 use crate::networks::Networks;
 use lists::{listed, networks, parsed, several, some_networks};
 use variables::overlay;
+pub use web::{PublicPages, Web};
 
 use crate::matcher::verdict::Tier;
 
@@ -128,14 +130,6 @@ pub struct Sftp {
     pub proxy_from: Networks,
     /// Bytes that all open transfers together may keep in flight.
     pub buffer_bytes: u64,
-}
-
-/// The pages.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Web {
-    /// Where they are served; only a loopback address is accepted.
-    pub listen: SocketAddr,
 }
 
 /// What is refused, and when.
@@ -264,12 +258,6 @@ impl Default for Sftp {
             proxy_from: Networks::default(),
             buffer_bytes: 128 << 20,
         }
-    }
-}
-
-impl Default for Web {
-    fn default() -> Self {
-        Web { listen: SocketAddr::from(([127, 0, 0, 1], 8080)) }
     }
 }
 

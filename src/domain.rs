@@ -33,6 +33,10 @@ id! {
     CustomerId
 }
 id! {
+    /// Somebody who works for the shop and signs in to the pages.
+    UserId
+}
+id! {
     /// The shop's row for a picture; it outlived its file.
     RecordId
 }
@@ -240,6 +244,16 @@ pub enum RecordState {
     Retired,
 }
 
+/// What somebody who works for the shop may do on the pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StaffRole {
+    /// Sees every customer, and decides what the program must not decide.
+    Support,
+    /// Also runs the server.
+    Operator,
+}
+
 macro_rules! words {
     ($type:ty { $($variant:path => $word:literal),+ $(,)? }) => {
         impl $type {
@@ -270,6 +284,7 @@ macro_rules! words {
 
 words!(Grade { Grade::Original => "original", Grade::Copy => "copy" });
 words!(Verdict { Verdict::Attach => "attach", Verdict::Review => "review", Verdict::None => "none" });
+words!(StaffRole { StaffRole::Support => "support", StaffRole::Operator => "operator" });
 words!(RecordState {
     RecordState::Missing => "missing",
     RecordState::Recovered => "recovered",

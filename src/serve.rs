@@ -212,7 +212,7 @@ pub fn stores(config: &Config) -> (Blobs, Originals) {
 /// # Errors
 /// When something that a start needs is not to be had.
 pub fn run(config: &Config) -> Result<(), Error> {
-    web::check_listen(config.web.listen)?;
+    config.web.check().map_err(Error::Start)?;
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -233,7 +233,15 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let web_listener = bind("the pages", address).await?;
     let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
     let token = web::new_token()?;
-    let web_context = Arc::new(WebContext { catalogue: Arc::clone(&house.catalogue), token: token.clone() });
+    let web_context = Arc::new(WebContext {
+        catalogue: Arc::clone(&house.catalogue),
+        logins: ways_in.logins(),
+        token: token.clone(),
+        counts: web::Counts::default(),
+        ports: ways_in.ports(),
+        line: ways_in::pages_line(config)?,
+        public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
+    });
     let inbox_context = InboxContext {
         folder: config.data.join("inbox"),
         catalogue: Arc::clone(&house.catalogue),
@@ -252,7 +260,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     };
     // Whoever reads that all listen may ask for the end at once.
     let ending = Ending::listen()?;
-    eprintln!("pages: http://{web}/?token={token}");
+    let pages = web::token_address(web, config.web.tls, &token);
+    eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
     println!("ready {ways} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
     let (((), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));

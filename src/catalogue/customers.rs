@@ -85,22 +85,22 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    /// Sets the password to one with this hash, or takes it away.
+    /// Sets the password to one with this hash, or takes it away, and ends the customer's sessions on the pages.
     ///
     /// # Errors
     /// When the catalogue fails.
     pub fn customer_set_password(&self, id: CustomerId, hash: Option<&str>) -> Result<(), Error> {
         self.execute("UPDATE customers SET password_hash = ?2 WHERE id = ?1", (id.0, hash))?;
-        Ok(())
+        self.customer_end_sessions(id)
     }
 
-    /// Closes the account for sign-ins, or opens it again.
+    /// Closes the account for sign-ins and ends its sessions on the pages, or opens it again.
     ///
     /// # Errors
     /// When the catalogue fails.
     pub fn customer_set_disabled(&self, id: CustomerId, disabled: bool) -> Result<(), Error> {
         self.execute("UPDATE customers SET disabled = ?2 WHERE id = ?1", (id.0, disabled))?;
-        Ok(())
+        self.customer_end_sessions(id)
     }
 
     /// The customer's public keys, oldest first.
@@ -154,7 +154,7 @@ impl Tx<'_> {
     /// When something belongs to the customer, or the catalogue fails.
     pub fn customer_remove(&self, id: CustomerId) -> Result<(), Error> {
         self.execute("UPDATE events SET customer = NULL WHERE customer = ?1", [id.0])?;
-        for table in ["entries", "submissions", "customer_keys"] {
+        for table in ["entries", "submissions", "customer_keys", "sessions", "sign_in_links"] {
             self.execute(&format!("DELETE FROM {table} WHERE customer = ?1"), [id.0])?;
         }
         self.execute("DELETE FROM customers WHERE id = ?1", [id.0])?;

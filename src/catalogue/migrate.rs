@@ -13,6 +13,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0003_metadata.sql"),
     include_str!("../../schema/sqlite/0004_tiers.sql"),
     include_str!("../../schema/sqlite/0005_customer_limits.sql"),
+    include_str!("../../schema/sqlite/0006_sign_in.sql"),
+    include_str!("../../schema/sqlite/0007_pages.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -23,10 +23,12 @@ mod partials;
 mod recipes;
 mod records;
 mod reports;
+mod sessions;
 mod thumbnails;
 mod tree;
 mod tx;
 mod uploads;
+mod users;
 mod work;
 mod writer;
 
@@ -44,11 +46,14 @@ pub use decisions::{Act, Subject};
 pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
-pub use pages::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail};
+pub use pages::{
+    CustomerCounts, MissingFilter, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail,
+};
 pub use partials::{NewPartial, Partial};
 pub use recipes::{CertainPair, MeasuredPair, PartitionRecipes};
 pub use records::{Record, RecordFacts};
 pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
+pub use sessions::{Session, SessionOf};
 pub use thumbnails::{Examined, Role, Thumbnail};
 pub(crate) use tree::ROOT;
 #[cfg(test)]
@@ -56,6 +61,7 @@ pub(crate) use tree::listing_statement;
 pub use tree::{Entry, EntryFile};
 pub use tx::{Row, Tx};
 pub use uploads::{NewUpload, Upload};
+pub use users::User;
 pub use work::{ReceivedUpload, Undecided, Work};
 
 use writer::Writer;

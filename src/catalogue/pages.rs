@@ -1,7 +1,9 @@
 //! What the pages show: counts by customer, and one page at a time of missing pictures, of those that came back, and of
 //! files that could not be used.
 //!
-//! Lists follow the order of import or arrival, by id, so that a page stays the same page while others grow.
+//! A page of a list begins behind the last thing of the page before, named by its id, so that every page costs the same and
+//! none moves while others grow. What is missing and what could not be used goes by import and arrival, what came back
+//! newest first.
 
 use super::{Error, Row, Tx};
 use crate::domain::{CustomerId, Digest, ThumbnailId};
@@ -85,9 +87,26 @@ pub struct ShownRecord {
     pub thumbnail: Option<ShownThumbnail>,
 }
 
+/// Which missing pictures are asked for; by default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingFilter {
+    /// Part of the file's name or of the record's, in capitals or not.
+    pub words: Option<String>,
+    /// Taken on this day or later, as `2018-06-30`.
+    pub from: Option<String>,
+    /// Taken on this day or earlier.
+    pub to: Option<String>,
+    /// Recorded with at least so many pixels.
+    pub pixels_min: Option<i64>,
+    /// Recorded with fewer pixels.
+    pub pixels_below: Option<i64>,
+}
+
 /// A record whose original is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingPicture {
+    /// What the next page begins behind.
+    pub id: i64,
     /// The record.
     pub record: ShownRecord,
     /// Files that may be it and wait for a person.
@@ -97,6 +116,8 @@ pub struct MissingPicture {
 /// A record whose picture came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnedPicture {
+    /// What the next page begins behind.
+    pub id: i64,
     /// The record.
     pub record: ShownRecord,
     /// The path under which the file came.
@@ -114,6 +135,8 @@ pub struct ReturnedPicture {
 /// An upload that could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProblemFile {
+    /// What the next page begins behind.
+    pub id: i64,
     /// The path under which it came.
     pub path: Vec<u8>,
     /// Its size in bytes.
@@ -186,6 +209,12 @@ fn shown_record(row: &Row<'_>) -> Result<ShownRecord, Error> {
     })
 }
 
+/// The pattern of a text that has `words` in it; what is special in a pattern stands for itself.
+fn contains(words: &str) -> String {
+    let plain = words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{plain}%")
+}
+
 impl Tx<'_> {
     /// All customers in numbers, by the bytes of their names.
     ///
@@ -205,33 +234,45 @@ impl Tx<'_> {
         self.first(&format!("{COUNTS}{PROBLEM}) FROM customers c WHERE c.id = ?1"), [id.0], counts)
     }
 
-    /// A customer's missing pictures, `limit` of them after the first `skip`.
+    /// A customer's missing pictures, the first `limit` of them behind the record `after`.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn page_missing(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<MissingPicture>, Error> {
+    pub fn page_missing(
+        &self,
+        id: CustomerId,
+        filter: &MissingFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<MissingPicture>, Error> {
         let sql = format!(
-            "SELECT {RECORD}, (SELECT count(*) FROM candidates k WHERE k.record = r.id AND k.verdict = 'review') \
-             FROM records r {THUMBNAIL} WHERE r.customer = ?1 AND r.retired_at IS NULL \
+            "SELECT {RECORD}, (SELECT count(*) FROM candidates k WHERE k.record = r.id AND k.verdict = 'review'), r.id \
+             FROM records r {THUMBNAIL} WHERE r.customer = ?1 AND r.id > ?2 AND r.retired_at IS NULL \
              AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.record = r.id AND a.state = 'standing') \
-             ORDER BY r.id LIMIT ?2 OFFSET ?3"
+             AND (?4 IS NULL OR r.filename LIKE ?4 ESCAPE '\\' OR r.name LIKE ?4 ESCAPE '\\') \
+             AND (?5 IS NULL OR substr(r.taken_at, 1, 10) >= ?5) AND (?6 IS NULL OR substr(r.taken_at, 1, 10) <= ?6) \
+             AND (?7 IS NULL OR r.width * r.height >= ?7) AND (?8 IS NULL OR r.width * r.height < ?8) \
+             ORDER BY r.id LIMIT ?3"
         );
-        self.rows(&sql, (id.0, limit, skip), |row| {
-            Ok(MissingPicture { record: shown_record(&row)?, asked: row.get(9)? })
+        let words = filter.words.as_deref().map(contains);
+        let MissingFilter { from, to, pixels_min, pixels_below, .. } = filter;
+        self.rows(&sql, (id.0, after, limit, words, from, to, pixels_min, pixels_below), |row| {
+            Ok(MissingPicture { record: shown_record(&row)?, asked: row.get(9)?, id: row.get(10)? })
         })
     }
 
-    /// A customer's pictures that came back, `limit` of them after the first `skip`.
+    /// A customer's pictures that came back, newest first: the first `limit` of them older than the attachment `before`.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn page_returned(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<ReturnedPicture>, Error> {
+    pub fn page_returned(&self, id: CustomerId, before: i64, limit: i64) -> Result<Vec<ReturnedPicture>, Error> {
         let sql = format!(
-            "SELECT {RECORD}, u.path, u.size, a.grade, a.decided_by, a.object_key FROM attachments a JOIN records r ON r.id = a.record \
-             JOIN uploads u ON u.id = a.upload {THUMBNAIL} \
-             WHERE r.customer = ?1 AND r.retired_at IS NULL AND a.state = 'standing' ORDER BY r.id LIMIT ?2 OFFSET ?3"
+            "SELECT {RECORD}, u.path, u.size, a.grade, a.decided_by, a.object_key, a.id FROM attachments a \
+             JOIN records r ON r.id = a.record JOIN uploads u ON u.id = a.upload {THUMBNAIL} \
+             WHERE r.customer = ?1 AND a.id < ?2 AND r.retired_at IS NULL AND a.state = 'standing' \
+             ORDER BY a.id DESC LIMIT ?3"
         );
-        self.rows(&sql, (id.0, limit, skip), |row| {
+        self.rows(&sql, (id.0, before, limit), |row| {
             Ok(ReturnedPicture {
                 record: shown_record(&row)?,
                 path: row.get(9)?,
@@ -239,28 +280,39 @@ impl Tx<'_> {
                 copy: row.get::<String>(11)? == "copy",
                 by_person: row.get::<String>(12)? != "rule",
                 key: row.get(13)?,
+                id: row.get(14)?,
             })
         })
     }
 
-    /// A customer's files that could not be used, `limit` of them after the first `skip`.
+    /// A customer's files that could not be used, the first `limit` of them behind the upload `after`.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn page_problems(&self, id: CustomerId, limit: i64, skip: i64) -> Result<Vec<ProblemFile>, Error> {
+    pub fn page_problems(&self, id: CustomerId, after: i64, limit: i64) -> Result<Vec<ProblemFile>, Error> {
         let sql = format!(
-            "SELECT u.path, u.size, coalesce(b.problem, u.last_error), u.truncated \
-             FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = ?1 AND {PROBLEM} \
-             ORDER BY u.id LIMIT ?2 OFFSET ?3"
+            "SELECT u.path, u.size, coalesce(b.problem, u.last_error), u.truncated, u.id \
+             FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = ?1 AND u.id > ?2 AND {PROBLEM} \
+             ORDER BY u.id LIMIT ?3"
         );
-        self.rows(&sql, (id.0, limit, skip), |row| {
+        self.rows(&sql, (id.0, after, limit), |row| {
             Ok(ProblemFile {
                 path: row.get(0)?,
                 bytes: row.get(1)?,
                 reason: row.get(2)?,
                 truncated: row.get::<i64>(3)? != 0,
+                id: row.get(4)?,
             })
         })
+    }
+
+    /// To whom the record of a thumbnail belongs.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn thumbnail_customer(&self, id: ThumbnailId) -> Result<Option<CustomerId>, Error> {
+        let sql = "SELECT r.customer FROM thumbnails t JOIN records r ON r.id = t.record WHERE t.id = ?1";
+        self.first(sql, [id.0], |row| Ok(CustomerId(row.get(0)?)))
     }
 
     /// The file of one thumbnail.

@@ -1,6 +1,7 @@
 //! `reunite customer`: the accounts that customers upload with.
 
 mod limit;
+mod link;
 
 use std::fs;
 use std::io::{self, Read};
@@ -54,6 +55,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "SHA256:...", conflicts_with = "file")]
         remove: Option<String>,
     },
+    /// Print an address that signs the customer in to the pages, once
+    Link(link::Args),
     /// Show or change what the account may: quotas, and TLS for FTP
     Limit(limit::Args),
     /// Stop the account from signing in; nothing of the customer's is lost
@@ -85,6 +88,7 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
         Command::Key { name, list: true, .. } => key_list(&catalogue, &name)?,
         Command::Key { name, remove: Some(fingerprint), .. } => key_remove(&catalogue, &name, fingerprint)?,
         Command::Key { name, file, .. } => key_add(&catalogue, &name, file.as_deref())?,
+        Command::Link(args) => link::run(data, &catalogue, &args)?,
         Command::Limit(args) => limit::run(&catalogue, &args)?,
         Command::Disable { name } => set_disabled(&catalogue, &name, true)?,
         Command::Enable { name } => set_disabled(&catalogue, &name, false)?,
@@ -122,8 +126,8 @@ pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-fn parse_name(name: &str) -> Result<String, String> {
-    check_name(name).map_err(|fault| format!("it cannot be a customer's name: {fault}"))?;
+pub(super) fn parse_name(name: &str) -> Result<String, String> {
+    check_name(name).map_err(|fault| format!("it cannot be the name of an account: {fault}"))?;
     Ok(name.to_owned())
 }
 

@@ -16,6 +16,7 @@ mod review;
 mod scan;
 mod serve;
 mod status;
+mod user;
 mod wait;
 
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ enum Command {
     /// Make and change the accounts that customers upload with
     #[command(subcommand)]
     Customer(customer::Command),
+    /// Make and change the accounts of those who work for the shop, for the pages
+    #[command(subcommand)]
+    User(user::Command),
     /// Bring in the shop's records and their thumbnails; importing again updates, never duplicates
     Import(import::Args),
     /// Take in a folder that lies on this machine, and decide it
@@ -87,6 +91,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Demo(args) => demo::run(&args),
         Command::Init => init::run(data),
         Command::Customer(command) => customer::run(data, command),
+        Command::User(command) => user::run(data, command),
         Command::Import(args) => import::run(data, &args),
         Command::Scan(args) => scan::run(data, &args),
         Command::Serve(args) => serve::run(data, &args),

@@ -21,7 +21,7 @@ pub struct Args {
     /// Where SFTP and scp listen; may be given several times
     #[arg(long, value_name = "ADDR")]
     sftp: Vec<SocketAddr>,
-    /// Where the pages are served; a loopback address
+    /// Where the pages are served; beyond this machine they need `web.tls` or `web.proxy_from`
     #[arg(long, value_name = "ADDR")]
     web: Option<SocketAddr>,
 }

@@ -16,6 +16,7 @@ fn the_template_says_the_defaults() {
     let mut shown: Config = toml::from_str(&bare).unwrap();
     // Settings whose default is "nothing" are shown with an example.
     shown.ftp.passive_address = None;
+    shown.web.public_address = None;
     shown.ftp.also.clear();
     shown.limits.quota_bytes = None;
     shown.limits.quota_files = None;

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use super::blocking;
 use crate::catalogue::{self, Catalogue, LoginAccount};
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, UserId};
 
 pub use authorities::{Authorities, AuthoritiesError};
 use penalty::Penalties;
@@ -68,6 +68,15 @@ pub struct Login {
     pub name: String,
     /// Whether this account is to be used over FTP inside TLS only.
     pub ftp_tls_required: bool,
+}
+
+/// Somebody who works for the shop and has signed in to the pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaffLogin {
+    /// The account.
+    pub user: UserId,
+    /// The account's name.
+    pub name: String,
 }
 
 /// Why someone was not let in.
@@ -130,17 +139,38 @@ impl Logins {
     /// # Errors
     /// Says as little as possible, see [`Refused`].
     pub async fn password(self: &Arc<Self>, name: &[u8], password: &[u8], peer: IpAddr) -> Result<Login, Refused> {
-        if self.penalties.banned(name, peer) {
+        self.counted(name, peer, self.check(name, password)).await
+    }
+
+    /// Signs in somebody who works for the shop. Costs and counts like [`Logins::password`]: a failure here is one more from
+    /// that address. The accounts are others than the customers', even under one name.
+    ///
+    /// # Errors
+    /// Says as little as possible, see [`Refused`].
+    pub async fn staff(self: &Arc<Self>, name: &[u8], password: &[u8], peer: IpAddr) -> Result<StaffLogin, Refused> {
+        // No customer's name has a slash, so that neither kind of account is ever taken for the other.
+        let account = [b"staff/", name].concat();
+        self.counted(&account, peer, self.check_staff(&account, name, password)).await
+    }
+
+    /// What a check says, unless there were too many failures before it. A failure is counted and answered late.
+    async fn counted<T>(
+        &self,
+        account: &[u8],
+        peer: IpAddr,
+        check: impl Future<Output = Result<Option<T>, Refused>>,
+    ) -> Result<T, Refused> {
+        if self.penalties.banned(account, peer) {
             tokio::time::sleep(self.settings.penalty.delay).await;
             return Err(Refused::Banned);
         }
-        let Some(login) = self.check(name, password).await? else {
-            let delay = self.penalties.failed(name, peer);
-            tracing::info!(account = %name.escape_ascii(), %peer, "sign-in failed");
+        let Some(login) = check.await? else {
+            let delay = self.penalties.failed(account, peer);
+            tracing::info!(account = %account.escape_ascii(), %peer, "sign-in failed");
             tokio::time::sleep(delay).await;
             return Err(Refused::Wrong);
         };
-        self.penalties.succeeded(name, peer);
+        self.penalties.succeeded(account, peer);
         Ok(login)
     }
 
@@ -219,15 +249,34 @@ impl Logins {
         };
         let usable = account.filter(|account| !account.disabled);
         let hash = usable.as_ref().and_then(|account| account.password_hash.clone());
-        let mark = self.remembered.mark(name, hash.as_deref().unwrap_or_default(), password);
-        if !self.remembered.holds(&mark) {
-            let right = self.verify(&mark, hash.clone().unwrap_or_else(|| self.nobody.clone()), password).await?;
-            if !right || hash.is_none() {
-                return Ok(None);
-            }
+        let right = self.is_right(name, hash, password).await?;
+        Ok(usable.zip(text).filter(|_| right).map(|(account, name)| login(account, name)))
+    }
+
+    async fn check_staff(
+        self: &Arc<Self>,
+        account: &[u8],
+        name: &[u8],
+        password: &[u8],
+    ) -> Result<Option<StaffLogin>, Refused> {
+        let (catalogue, wanted) = (Arc::clone(&self.catalogue), str::from_utf8(name).unwrap_or_default().to_owned());
+        let user = blocking(move || catalogue.read(|tx| tx.user_named(&wanted))).await?.filter(|user| !user.disabled);
+        let right = self.is_right(account, user.as_ref().map(|user| user.password_hash.clone()), password).await?;
+        Ok(user.filter(|_| right).map(|user| StaffLogin { user: user.id, name: user.name }))
+    }
+
+    /// Whether the password has this hash; without one it never has, after the same time.
+    async fn is_right(&self, account: &[u8], hash: Option<String>, password: &[u8]) -> Result<bool, Refused> {
+        let mark = self.remembered.mark(account, hash.as_deref().unwrap_or_default(), password);
+        if self.remembered.holds(&mark) {
+            return Ok(true);
+        }
+        let known = hash.is_some();
+        let right = self.verify(&mark, hash.unwrap_or_else(|| self.nobody.clone()), password).await? && known;
+        if right {
             self.remembered.add(mark);
         }
-        Ok(usable.zip(text).map(|(account, name)| login(account, name)))
+        Ok(right)
     }
 
     /// Runs argon2 once a core is free, unless the same sign-in has succeeded on another connection meanwhile.
@@ -336,6 +385,24 @@ mod tests {
         assert!(matches!(logins.password(b"anna", b"Secret", HERE).await, Err(Refused::Wrong)));
         logins.password(b"anna", b"secret", HERE).await.unwrap();
         assert_eq!(logins.remembered.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn staff_and_customers_of_one_name_are_two_accounts() {
+        let (dir, logins) = logins(Some("secret"), false);
+        let rows = rusqlite::Connection::open(dir.path().join("catalogue.sqlite")).unwrap();
+        rows.execute(
+            "INSERT INTO users (id, name, role, password_hash, created_at) VALUES (3, 'anna', 'support', ?1, 0)",
+            [hash_password(b"desk").unwrap()],
+        )
+        .unwrap();
+        let staff = logins.staff(b"anna", b"desk", HERE).await.unwrap();
+        assert_eq!(staff, StaffLogin { user: UserId(3), name: "anna".into() });
+        logins.password(b"anna", b"secret", HERE).await.unwrap();
+        assert!(matches!(logins.staff(b"anna", b"secret", HERE).await, Err(Refused::Wrong)));
+        assert!(matches!(logins.password(b"anna", b"desk", HERE).await, Err(Refused::Wrong)));
+        rows.execute("UPDATE users SET disabled = 1", []).unwrap();
+        assert!(matches!(logins.staff(b"anna", b"desk", HERE).await, Err(Refused::Wrong)));
     }
 
     #[tokio::test]

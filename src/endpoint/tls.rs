@@ -1,4 +1,4 @@
-//! The server's certificate: made at first start, or the operator's own, and the TLS settings of FTP.
+//! The server's certificate: made at first start, or the operator's own, and the TLS settings of FTP and of the pages.
 //!
 //! Owns `tls.crt` and `tls.key` in the keys folder. Files that change while the server runs count from the next connection
 //! on; a pair that cannot be used is reported and the one before stays. TLS 1.2 and 1.3. Does not know what is spoken inside.
@@ -117,6 +117,16 @@ impl Tls {
         let ticketer = Marked { tickets: Arc::clone(&self.control.ticketer), mark, strict: false };
         let mut config = self.control.clone();
         config.ticketer = Arc::new(ticketer);
+        TlsAcceptor::from(Arc::new(config)).accept(stream).await
+    }
+
+    /// Puts a connection of a browser inside TLS. It speaks HTTP/1.1 there.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn accept_web(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let mut config = self.control.clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
         TlsAcceptor::from(Arc::new(config)).accept(stream).await
     }
 

@@ -83,7 +83,11 @@ fn only(mut sheet: Sheet, columns: &[&str]) -> Sheet {
     sheet
 }
 
-fn spreadsheet(mut sheet: Sheet) -> io::Result<Vec<u8>> {
+/// The sheet as CSV for a spreadsheet: no cell is taken for a formula.
+///
+/// # Errors
+/// When it cannot be written whole.
+pub fn spreadsheet(mut sheet: Sheet) -> io::Result<Vec<u8>> {
     for cell in sheet.rows.iter_mut().flatten() {
         match cell {
             Cell::Text(text) if is_formula(text.as_bytes()) => text.insert(0, '\''),

@@ -17,7 +17,7 @@ mod tiers;
 pub use contradictions::contradictions;
 pub use customers::customers;
 pub use files::{files, unmatched};
-pub use in_tree::{IN_TREE, InTreeError, in_tree};
+pub use in_tree::{IN_TREE, InTreeError, in_tree, spreadsheet};
 pub use matches::{matches, review};
 pub use missing::missing;
 pub use recipes::recipes;

@@ -71,7 +71,7 @@ cell_from!(String => Text, &str => Text, Vec<u8> => Name, i64 => Integer, f64 =>
 
 impl Cell {
     /// The exact bytes that stand for this in CSV.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         match self {
             Cell::Nothing | Cell::Flag(false) | Cell::Json(Value::Null) => Vec::new(),
             Cell::Text(text) | Cell::Json(Value::String(text)) => text.clone().into_bytes(),

@@ -19,6 +19,7 @@ use crate::endpoint::login::{Authorities, LoginSettings, Logins, PenaltySettings
 use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
+use crate::web::{Line, Ports};
 
 /// Listeners that are open and not served yet.
 pub(super) struct WaysIn {
@@ -71,6 +72,18 @@ impl WaysIn {
         Ok(WaysIn { ftp, sftp: (bind_all("SFTP", &config.sftp.listen).await?, Arc::new(context)) })
     }
 
+    /// Who checks passwords, for other ways in.
+    pub fn logins(&self) -> Arc<Logins> {
+        Arc::clone(&self.sftp.1.logins)
+    }
+
+    /// The ports that customers are told.
+    pub fn ports(&self) -> Ports {
+        let first = |listeners: &[TcpListener]| Some(listeners.first()?.local_addr().ok()?.port());
+        let plain = self.ftp.iter().filter(|(_, context)| !context.settings.tls_implicit);
+        Ports { ftp: plain.filter_map(|(listeners, _)| first(listeners)).next(), sftp: first(&self.sftp.0) }
+    }
+
     /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.
     ///
     /// # Errors
@@ -116,6 +129,24 @@ impl WaysIn {
 /// When the system refuses.
 pub(super) async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
+}
+
+/// How visitors come to the pages.
+///
+/// # Errors
+/// When they want a certificate that is not to be had.
+pub(super) fn pages_line(config: &Config) -> Result<Line, Error> {
+    let tls = match config.web.tls {
+        true => {
+            let public = config.web.public_address.as_ref().map(|public| public.host.clone());
+            let name = public.as_deref().and_then(|host| host.split(':').next()).unwrap_or("localhost").to_owned();
+            let tls = Tls::open(&config.data.join("keys"), &[name]).map_err(|error| Error::Start(error.to_string()))?;
+            Some(Arc::new(tls))
+        }
+        false => None,
+    };
+    let access = Access { allow: config.limits.allow.clone(), deny: config.limits.deny.clone() };
+    Ok(Line { tls, proxies: config.web.proxy_from.clone(), access })
 }
 
 async fn bind_all(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {

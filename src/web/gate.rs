@@ -1,129 +1,185 @@
 //! The one door to the pages: who may ask, what may be asked, and the headers that every answer carries.
 //!
-//! Three questions, in this order. Was this address asked for by a name that only this machine uses (else a foreign page
-//! could reach us through a name of its own)? Is it a request that only reads? Does the visitor hold the token? The token
-//! comes once in the address, and from then on in a cookie that no script and no other site can use.
+//! Three questions, in this order. Was this server asked for by a name of its own (else a foreign page could reach it
+//! through another name)? Is it a request that reads, or one that a page of ours sent? Does it bring the token that was
+//! printed at start, which signs an operator in? Whether a visitor may see a page is asked in `routes`.
 
 use std::hint::black_box;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::WebContext;
+use super::listener::Peer;
+use super::visitor::{self, Door};
+use crate::catalogue::SessionOf;
 use crate::domain::Digest;
 
 /// Nothing is loaded but what this server serves as a file: no inline script or style, no frames, no forms elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
-     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// What the door checks against.
 pub(super) struct Gate {
+    context: Arc<WebContext>,
     /// The token's digest: comparing digests takes the same time whatever was brought, and however long it is.
     token: Digest,
-    /// Cookies are shared between the ports of a host, so each port has a cookie of its own.
-    cookie: String,
-    /// The names under which this server may be asked for.
-    hosts: Vec<String>,
+    /// The names under which this server may be asked for, and what goes with each.
+    doors: Vec<Door>,
 }
 
 impl Gate {
-    pub(super) fn new(token: &str, port: u16) -> Self {
+    pub(super) fn new(context: Arc<WebContext>, port: u16) -> Self {
+        let token = Digest::of(context.token.as_bytes());
         let mut hosts: Vec<String> =
             ["127.0.0.1", "[::1]", "localhost"].iter().map(|host| format!("{host}:{port}")).collect();
-        if port == 80 {
+        if port == if context.line.tls.is_some() { 443 } else { 80 } {
             // Browsers leave out the port that is the scheme's own.
             hosts.extend(["127.0.0.1", "[::1]", "localhost"].map(String::from));
         }
-        Gate { token: Digest::of(token.as_bytes()), cookie: format!("reunite-{port}"), hosts }
+        let tls = context.line.tls.is_some();
+        let mut doors: Vec<Door> = hosts.into_iter().map(|host| Door::on_this_machine(host, port, tls)).collect();
+        doors.extend(context.public_host.clone().map(Door::public));
+        Gate { context, token, doors }
     }
 
-    fn knows_host(&self, host: &[u8]) -> bool {
-        self.hosts.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(host))
+    fn door(&self, host: &[u8]) -> Option<&Door> {
+        self.doors.iter().find(|door| door.host.as_bytes().eq_ignore_ascii_case(host))
     }
 
     fn is_token(&self, given: &[u8]) -> bool {
         let differing = Digest::of(given).0.iter().zip(&self.token.0).fold(0, |bits, (a, b)| bits | (a ^ b));
         black_box(differing) == 0
     }
-
-    fn has_cookie(&self, headers: &HeaderMap) -> bool {
-        headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).any(|cookie| {
-            let cookie = cookie.trim_ascii();
-            cookie
-                .strip_prefix(self.cookie.as_bytes())
-                .and_then(|rest| rest.strip_prefix(b"="))
-                .is_some_and(|value| self.is_token(value))
-        })
-    }
 }
 
 /// Lets a request in, or answers why not; then sees to the headers.
-pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&gate, &request) {
-        Ok(()) => next.run(request).await,
+pub(super) async fn guard(
+    State(gate): State<Arc<Gate>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let door = asked_for(&gate, &parts).cloned();
+    let mut response = match admit(&gate, door.as_ref(), &parts).await {
+        Ok(door) => {
+            parts.extensions.insert(door.clone());
+            parts.extensions.insert(Client(client(&gate, peer, &parts.headers)));
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(answer) => *answer,
     };
     protect(response.headers_mut());
+    // Not for this machine's own names, which other servers have, too.
+    if door.is_some_and(|door| door.secure && !door.takes_token) {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
+    }
     response
 }
 
-fn admit(gate: &Gate, request: &Request) -> Result<(), Box<Response>> {
-    if !asks_for_us(gate, request) {
-        let text = "These pages answer only to 127.0.0.1, [::1] or localhost, with their port.";
+async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Result<&'d Door, Box<Response>> {
+    let Some(door) = door else {
+        let text = "These pages answer only to the address that their server knows as its own, with its port.";
         return Err(plain(StatusCode::MISDIRECTED_REQUEST, text));
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "These pages can be read, not changed.");
-        answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Err(answer);
-    }
-    let refused = || {
-        let text = "This page needs the address with the token that reunite printed when it started.\n\
-                    Open that address once in this browser; from then on it is remembered.";
-        plain(StatusCode::FORBIDDEN, text)
     };
-    match token_in(request.uri()) {
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::POST if is_from_our_pages(door, &request.headers) => {}
+        Method::POST => {
+            let text = "This was not sent by a page of this server, so it was not done.\n\
+                        Open the page here and try again; an old browser may not say where a form comes from.";
+            return Err(plain(StatusCode::FORBIDDEN, text));
+        }
+        _ => {
+            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "These pages know GET, HEAD and POST.");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            return Err(answer);
+        }
+    }
+    match token_in(&request.uri) {
+        None => Ok(door),
         // A token in the address speaks alone: with a wrong one nobody gets in by an older cookie unnoticed.
-        Some(token) if gate.is_token(token.as_bytes()) => Err(remember(gate, token, request.uri())),
-        Some(_) => Err(refused()),
-        None if gate.has_cookie(request.headers()) => Ok(()),
-        None => Err(refused()),
+        Some(token) if !door.takes_token || !gate.is_token(token.as_bytes()) => {
+            let text = "This token is not the one that reunite printed when it started last.\n\
+                        Open the address that it printed then, or leave the token out and sign in.";
+            Err(plain(StatusCode::FORBIDDEN, text))
+        }
+        Some(_) => Err(Box::new(remember(gate, door, request).await)),
     }
 }
 
-/// Whether the one Host header, and the address line if it names a host, too, mean this server.
-fn asks_for_us(gate: &Gate, request: &Request) -> bool {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let named = hosts.next().is_some_and(|host| gate.knows_host(host.as_bytes())) && hosts.next().is_none();
-    named && request.uri().authority().is_none_or(|authority| gate.knows_host(authority.as_str().as_bytes()))
+/// Where a visitor is, as far as is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client(pub(super) IpAddr);
+
+/// Who asks: the other end, or, if that is a proxy of ours, the last address that it names and that is none. What stands
+/// before was written by whoever asked, and may say anything.
+fn client(gate: &Gate, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    let (peer, proxies) = (peer.ip().to_canonical(), &gate.context.line.proxies);
+    if !proxies.contains(peer) {
+        return peer;
+    }
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let named = lines.iter().flat_map(|line| line.split(',')).rev();
+    let mut known = named.map_while(|text| text.trim().parse::<IpAddr>().ok()).map(|ip| ip.to_canonical());
+    known.find(|ip| !proxies.contains(*ip)).unwrap_or(peer)
+}
+
+/// The door that the one Host header, and the address line if it names a host, too, both mean.
+fn asked_for<'g>(gate: &'g Gate, request: &Parts) -> Option<&'g Door> {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    let door = gate.door(hosts.next()?.as_bytes()).filter(|_| hosts.next().is_none())?;
+    let line = request.uri.authority();
+    line.is_none_or(|line| line.as_str().eq_ignore_ascii_case(&door.host)).then_some(door)
+}
+
+/// Whether the browser says that a page of ours sends this. Because our pages send no referrer, a form's `Origin` is
+/// `null`, and `Sec-Fetch-Site` speaks; whoever sends neither is not let in.
+fn is_from_our_pages(door: &Door, headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let origin = headers.get(ORIGIN).map(HeaderValue::as_bytes).filter(|origin| *origin != b"null");
+    match (site, origin) {
+        (None, None) => false,
+        (site, origin) => {
+            site.is_none_or(|site| site == b"same-origin")
+                && origin.is_none_or(|origin| origin.eq_ignore_ascii_case(door.origin().as_bytes()))
+        }
+    }
 }
 
 fn token_in(uri: &Uri) -> Option<&str> {
     uri.query()?.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
 
-/// Hands the token over as a cookie and sends the visitor on to the same page without it, so that it stays in no history.
-fn remember(gate: &Gate, token: &str, uri: &Uri) -> Box<Response> {
+/// Signs the operator in and sends them on to the same page without the token, so that it stays in no history.
+async fn remember(gate: &Gate, door: &Door, request: &Parts) -> Response {
+    let uri = &request.uri;
     let rest: Vec<&str> = uri.query().unwrap_or("").split('&').filter(|pair| !pair.starts_with("token=")).collect();
     let query = if rest.concat().is_empty() { String::new() } else { format!("?{}", rest.join("&")) };
     // One slash in front, however many were asked for: two would name another host.
-    let target = format!("/{}{query}", uri.path().trim_start_matches('/'));
-    let cookie = format!("{}={token}; Path=/; HttpOnly; SameSite=Strict", gate.cookie);
-    let mut answer = plain(StatusCode::SEE_OTHER, "This way.");
-    match (HeaderValue::from_str(&target), HeaderValue::from_str(&cookie)) {
-        (Ok(target), Ok(cookie)) => {
+    let Ok(target) = HeaderValue::from_str(&format!("/{}{query}", uri.path().trim_start_matches('/'))) else {
+        // An address with bytes that no header may hold names no page of ours.
+        return *plain(StatusCode::BAD_REQUEST, "There is no such page.");
+    };
+    match visitor::begin(&gate.context, door, &request.headers, SessionOf::Token).await {
+        Ok(cookie) => {
+            let mut answer = *plain(StatusCode::SEE_OTHER, "This way.");
             answer.headers_mut().insert(LOCATION, target);
             answer.headers_mut().insert(SET_COOKIE, cookie);
             answer
         }
-        // An address with bytes that no header may hold names no page of ours.
-        _ => plain(StatusCode::BAD_REQUEST, "There is no such page."),
+        Err(fault) => fault.into_response(),
     }
 }
 

@@ -1,30 +1,45 @@
-//! The pages: for an operator on this machine, customers in numbers and each customer's pictures.
+//! The pages: customers see their own pictures, those who work for the shop see all customers.
 //!
-//! Owns what is asked for and how it looks. It reads the catalogue and nothing else: the pages never touch the spool, the
-//! blobs or the originals, and change nothing. Until people can sign in, they are served on a loopback address only, to
-//! whoever holds the token that is printed at start; `gate` is the one door.
+//! Owns what is asked for and how it looks: `routes` lists every address, `gate` is the one door, `visitor` knows who came.
+//! It stands on the catalogue and on the endpoints' sign-in; the pages never touch the spool, the blobs or the originals.
+//! Without TLS they
+//! are served to this machine and to named proxies only. On this machine the token that is printed at start signs an operator in.
 
+mod assets;
+mod cards;
+mod connect;
+mod counts;
+mod events;
 mod gate;
+mod listener;
 mod pages;
+mod reports;
+mod routes;
+mod sign_in;
 mod text;
 mod thumbnail;
+mod visitor;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::{self, Catalogue};
+use crate::endpoint;
+use crate::endpoint::login::Logins;
+
+pub use connect::Ports;
+pub use counts::Counts;
+pub use listener::Line;
+use listener::{Pages, Peer};
 
 /// How long answers that are on their way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -33,32 +48,43 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct WebContext {
     /// Where everything shown comes from.
     pub catalogue: Arc<Catalogue>,
-    /// What a visitor has to bring, see [`new_token`].
+    /// Who checks passwords: the same as for FTP and SFTP, so that failures count together.
+    pub logins: Arc<Logins>,
+    /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
+    /// Customers in numbers, as far as they are counted.
+    pub counts: Counts,
+    /// Where customers send their files.
+    pub ports: Ports,
+    /// How visitors come in.
+    pub line: Line,
+    /// Host and port of the address at which people find the pages, where it is known.
+    pub public_host: Option<String>,
 }
 
 /// Why the pages cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Other machines could reach the address.
-    #[error(
-        "the pages cannot listen on {0}: nobody signs in to them yet, so they are for this machine only; use 127.0.0.1 or [::1]"
-    )]
-    NotLoopback(SocketAddr),
     /// The system has no randomness for a token.
     #[error("cannot make the token for the pages: {0}")]
     Token(getrandom::Error),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
     /// The socket failed.
     #[error("the pages can no longer be served: {0}")]
     Serve(#[from] io::Error),
 }
 
-/// Whether the pages may listen on `address`: on a loopback address only.
-///
-/// # Errors
-/// When other machines could reach it.
-pub fn check_listen(address: SocketAddr) -> Result<(), Error> {
-    if address.ip().to_canonical().is_loopback() { Ok(()) } else { Err(Error::NotLoopback(address)) }
+/// Where the token signs an operator in to pages that listen on `listen`: on this machine, if they are reached from it.
+pub fn token_address(listen: SocketAddr, tls: bool, token: &str) -> Option<String> {
+    let here = match listen.ip() {
+        ip if ip.is_unspecified() && ip.is_ipv4() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => Some(ip).filter(|ip| ip.to_canonical().is_loopback())?,
+    };
+    let (scheme, here) = (if tls { "https" } else { "http" }, SocketAddr::new(here, listen.port()));
+    Some(format!("{scheme}://{here}/?token={token}"))
 }
 
 /// A fresh token: 256 random bits in 43 letters that need no escaping in an address.
@@ -74,16 +100,19 @@ pub fn new_token() -> Result<String, Error> {
 /// Serves the pages on `listener` until `shutdown` says true or its sender is gone; answers on their way get five seconds.
 ///
 /// # Errors
-/// When the listener is not on a loopback address, or fails.
+/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     context: Arc<WebContext>,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let address = listener.local_addr()?;
-    check_listen(address)?;
-    let mut stopping = shutdown.clone();
-    let serving = axum::serve(listener, router(context, address.port())).with_graceful_shutdown(async move {
+    // The token is another one after each start, and so are the sessions that it opened.
+    let old = Arc::clone(&context.catalogue);
+    endpoint::blocking(move || old.write(|tx| tx.token_sessions_end())).await?;
+    let (line, mut stopping) = (context.line.clone(), shutdown.clone());
+    let pages = router(context, address.port(), shutdown.clone()).into_make_service_with_connect_info::<Peer>();
+    let serving = axum::serve(Pages::over(listener, line)?, pages).with_graceful_shutdown(async move {
         stop(&mut shutdown).await;
     });
     tokio::select! {
@@ -98,24 +127,10 @@ async fn stop(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-fn router(context: Arc<WebContext>, port: u16) -> Router {
-    let gate = Arc::new(gate::Gate::new(&context.token, port));
-    Router::new()
-        .route("/", get(pages::customers))
-        .route("/customers/{id}", get(pages::customer))
-        .route("/customers/{id}/{list}", get(pages::list))
-        .route("/thumbnails/{id}", get(thumbnail::thumbnail))
-        .route("/style.css", get(|| asset("text/css; charset=utf-8", include_str!("assets/style.css"))))
-        .route("/live.js", get(|| asset("text/javascript; charset=utf-8", include_str!("assets/live.js"))))
-        .route("/icon.svg", get(|| asset("image/svg+xml", include_str!("assets/icon.svg"))))
-        .fallback(pages::no_page)
-        .with_state(context)
-        .layer(from_fn_with_state(gate, gate::guard))
-}
-
-/// A file of ours. It may change with the next version of the program, so the browser asks each time.
-async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
-    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text)
+fn router(context: Arc<WebContext>, port: u16, stopping: watch::Receiver<bool>) -> Router {
+    let pages = routes::router(&context);
+    let pages = pages.layer(Extension(events::Stopping(stopping)));
+    pages.layer(from_fn_with_state(Arc::new(gate::Gate::new(context, port)), gate::guard))
 }
 
 #[cfg(test)]

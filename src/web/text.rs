@@ -1,4 +1,6 @@
-//! Numbers and names as people read them.
+//! Numbers and names as people read them, and as addresses carry them.
+
+use std::fmt::Write as _;
 
 /// A number with thin spaces between its thousands.
 pub(super) fn number(count: i64) -> String {
@@ -29,6 +31,24 @@ pub(super) fn size(bytes: i64) -> String {
         value /= 1000.0;
     }
     unreachable!("the last unit returns")
+}
+
+/// What stands behind the `?` of an address.
+pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    pairs.map(|(name, value)| format!("{name}={}", percent(value))).collect::<Vec<_>>().join("&")
+}
+
+/// `text` with everything escaped that is not a letter, a digit or one of `-._~`.
+pub(super) fn percent(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => escaped.push(char::from(byte)),
+            // Writing to a String cannot fail.
+            _ => drop(write!(escaped, "%{byte:02X}")),
+        }
+    }
+    escaped
 }
 
 /// A picture's size in pixels, when both are known.

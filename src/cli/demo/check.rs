@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::dump::Sent;
 use super::shop::{CUSTOMERS, Fate, Story};
-use crate::catalogue::{Catalogue, CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture};
+use crate::catalogue::{Catalogue, CustomerCounts, MissingFilter, MissingPicture, ProblemFile, ReturnedPicture};
 use crate::domain::CustomerId;
 
 /// How it ended for one customer.
@@ -109,9 +109,9 @@ fn ending(catalogue: &Catalogue, name: &str) -> anyhow::Result<Ending> {
         let id = CustomerId(customer.id);
         let all = i64::from(i32::MAX);
         Ok::<_, crate::catalogue::Error>(Some(Ending {
-            returned: tx.page_returned(id, all, 0)?,
-            missing: tx.page_missing(id, all, 0)?,
-            problems: tx.page_problems(id, all, 0)?,
+            returned: tx.page_returned(id, i64::MAX, all)?,
+            missing: tx.page_missing(id, &MissingFilter::default(), 0, all)?,
+            problems: tx.page_problems(id, 0, all)?,
             counts: customer,
         }))
     });

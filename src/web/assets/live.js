@@ -1,8 +1,11 @@
-// Keeps an open page up to date: fetches the same address again and swaps its content in when it changed. Pages work
-// without it. Nothing moves while a person reads with the keyboard inside the content or has left the tab.
+// Keeps an open page up to date: fetches the same address again and swaps its content in when it changed. Where the page
+// has a line of events it asks when that says so, else every few seconds. Pages work without it. Nothing moves while a
+// person fills in a form, reads with the keyboard inside the content or has left the tab.
 "use strict";
 
 const content = document.querySelector("main[data-live]");
+let due = false;
+let running = false;
 
 function focusAgain(address) {
   for (const link of content.querySelectorAll("a")) {
@@ -14,21 +17,49 @@ function focusAgain(address) {
 }
 
 async function refresh() {
-  if (document.hidden) return;
+  if (document.hidden) {
+    due = true;
+    return;
+  }
+  due = false;
   const answer = await fetch(location.href, { credentials: "same-origin" });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main[data-live]");
   if (!fresh) return;
   content.dataset.live = fresh.dataset.live;
   if (fresh.innerHTML === content.innerHTML) return;
-  if (!getSelection().isCollapsed) return;
-  const focused = content.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const active = document.activeElement;
+  if (!getSelection().isCollapsed || (content.contains(active) && active.matches("input, select, textarea"))) {
+    due = true;
+    return;
+  }
+  const focused = content.contains(active) ? active.getAttribute("href") : null;
   content.replaceChildren(...fresh.childNodes);
   if (focused) focusAgain(focused);
+}
+
+// One at a time, and at most one a second however much happens.
+async function soon() {
+  due = true;
+  if (running) return;
+  running = true;
+  while (due && !document.hidden) {
+    due = false;
+    await refresh().catch(() => {});
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+  running = false;
 }
 
 function again() {
   setTimeout(() => refresh().catch(() => {}).then(again), 1000 * Number(content.dataset.live));
 }
 
-if (content) again();
+if (content && content.dataset.events) {
+  new EventSource(content.dataset.events).addEventListener("change", soon);
+  document.addEventListener("visibilitychange", () => {
+    if (due) soon();
+  });
+} else if (content) {
+  again();
+}

@@ -1,0 +1,230 @@
+//! What a page shows of a customer, a picture or a file: numbers, names and reasons as text.
+//!
+//! Names from outside (paths, records, file names) pass [`crate::tree::shown`], so that no control or bidi character reaches
+//! a page as itself; the templates then escape what HTML would take for its own.
+
+use super::text::{counted, number, pixels, size};
+use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord};
+use crate::tree::shown;
+
+/// How far a customer, or all of them, have come: numbers as text, and the parts of the bar in percent.
+pub(super) struct Progress {
+    pub(super) id: i64,
+    pub(super) name: String,
+    pub(super) headline: String,
+    pub(super) records: String,
+    pub(super) returned: String,
+    pub(super) missing: String,
+    pub(super) missing_count: i64,
+    pub(super) returned_count: i64,
+    pub(super) problem_count: i64,
+    pub(super) asked: String,
+    pub(super) undecided: String,
+    pub(super) received: String,
+    pub(super) received_size: String,
+    pub(super) problems: String,
+    pub(super) copies: String,
+    pub(super) has_records: bool,
+    pub(super) has_copies: bool,
+    pub(super) has_asked: bool,
+    pub(super) has_undecided: bool,
+    pub(super) has_problems: bool,
+    pub(super) bar: Vec<Part>,
+}
+
+/// One stretch of the bar.
+pub(super) struct Part {
+    pub(super) class: &'static str,
+    pub(super) start: String,
+    pub(super) width: String,
+}
+
+/// One picture.
+pub(super) struct Card {
+    pub(super) title: String,
+    pub(super) record: String,
+    pub(super) thumbnail: Option<String>,
+    pub(super) facts: Vec<String>,
+    pub(super) asked: bool,
+    pub(super) source: Option<String>,
+    pub(super) source_size: String,
+    pub(super) copy: bool,
+    pub(super) by_person: bool,
+}
+
+/// One file that could not be used.
+pub(super) struct Problem {
+    pub(super) path: String,
+    pub(super) size: String,
+    pub(super) reason: String,
+    /// What its owner can do.
+    pub(super) advice: &'static str,
+}
+
+/// How often a page that is open asks again: often while files are being looked at.
+pub(super) fn live_seconds(counts: &CustomerCounts) -> u32 {
+    if counts.undecided > 0 { 2 } else { 10 }
+}
+
+pub(super) fn progress(counts: &CustomerCounts) -> Progress {
+    let whole = counts.returned - counts.copies;
+    let asked = counts.asked.min(counts.missing());
+    Progress {
+        id: counts.id,
+        name: shown(counts.name.as_bytes()),
+        headline: headline(counts),
+        records: number(counts.records),
+        returned: number(counts.returned),
+        missing: number(counts.missing()),
+        missing_count: counts.missing(),
+        returned_count: counts.returned,
+        problem_count: counts.problems,
+        asked: number(asked),
+        undecided: number(counts.undecided),
+        received: number(counts.received),
+        received_size: size(counts.received_bytes),
+        problems: number(counts.problems),
+        copies: number(counts.copies),
+        has_records: counts.records > 0,
+        has_copies: counts.copies > 0,
+        has_asked: asked > 0,
+        has_undecided: counts.undecided > 0,
+        has_problems: counts.problems > 0,
+        bar: bar(counts.records, &[("whole", whole), ("copy", counts.copies), ("asked", asked)]),
+    }
+}
+
+/// The one sentence that a visitor came for.
+fn headline(counts: &CustomerCounts) -> String {
+    let pictures = counted(counts.records, "picture", "pictures");
+    match (counts.records, counts.returned) {
+        (0, _) => "No pictures are being looked for yet".into(),
+        (1, 1) => "The one lost picture is back".into(),
+        (all, back) if all == back => format!("All {pictures} are back"),
+        (_, 0) => format!("None of {pictures} {} back yet", if counts.records == 1 { "is" } else { "are" }),
+        (_, back) => format!("{} of {pictures} {} back", number(back), if back == 1 { "is" } else { "are" }),
+    }
+}
+
+/// The parts laid end to end, in percent of `all`; what is left is still missing.
+fn bar(all: i64, parts: &[(&'static str, i64)]) -> Vec<Part> {
+    let percent = |count: i64| 100.0 * count as f64 / all.max(1) as f64;
+    let mut start = 0.0;
+    let mut bar = Vec::new();
+    for (class, count) in parts.iter().filter(|(_, count)| *count > 0) {
+        let width = percent(*count);
+        bar.push(Part { class, start: format!("{start:.3}"), width: format!("{width:.3}") });
+        start += width;
+    }
+    bar
+}
+
+fn card(record: &ShownRecord) -> Card {
+    let name = shown(record.record.as_bytes());
+    let filename = record.filename.as_deref().map(|name| shown(name.as_bytes()));
+    let taken = record.taken_at.as_deref().map(|taken| shown(moment(taken).as_bytes()));
+    Card {
+        title: filename.unwrap_or_else(|| name.clone()),
+        record: name,
+        // A browser keeps a picture under its address; the digest in it makes a changed picture another one.
+        thumbnail: record
+            .thumbnail
+            .as_ref()
+            .map(|thumbnail| format!("/thumbnails/{}?{}", thumbnail.id, &thumbnail.digest.to_string()[..16])),
+        facts: pixels(record.width, record.height).into_iter().chain(taken).collect(),
+        asked: false,
+        source: None,
+        source_size: String::new(),
+        copy: false,
+        by_person: false,
+    }
+}
+
+/// A moment in ISO 8601 with a space between date and time; any other text as it is.
+fn moment(text: &str) -> String {
+    match text.split_once('T') {
+        Some((date, time)) if date.len() == 10 && time.starts_with(|first: char| first.is_ascii_digit()) => {
+            format!("{date} {time}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+pub(super) fn missing_card(picture: &MissingPicture) -> Card {
+    Card { asked: picture.asked > 0, ..card(&picture.record) }
+}
+
+pub(super) fn returned_card(picture: &ReturnedPicture) -> Card {
+    Card {
+        source: Some(shown(&picture.path)),
+        source_size: size(picture.bytes),
+        copy: picture.copy,
+        by_person: picture.by_person,
+        ..card(&picture.record)
+    }
+}
+
+pub(super) fn problem(file: &ProblemFile) -> Problem {
+    let reason = match &file.reason {
+        Some(reason) => shown(reason.as_bytes()),
+        None if file.truncated => "the transfer broke off before the end".into(),
+        None => "it could not be read".into(),
+    };
+    Problem { path: shown(&file.path), size: size(file.bytes), advice: advice(file.truncated, &reason), reason }
+}
+
+/// What the owner of a file that could not be used can do. It is kept in any case.
+fn advice(truncated: bool, reason: &str) -> &'static str {
+    if truncated {
+        "Please send it again; the whole file takes its place."
+    } else if reason.contains("cannot be read yet") {
+        "If it is one of your pictures, please send it as JPEG, PNG, TIFF or WebP, too."
+    } else {
+        "It may be damaged. If there is another copy of it, please send that one, too."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(records: i64, returned: i64) -> CustomerCounts {
+        CustomerCounts { records, returned, ..CustomerCounts::default() }
+    }
+
+    #[test]
+    fn the_headline_reads_as_a_sentence() {
+        assert_eq!(headline(&counts(0, 0)), "No pictures are being looked for yet");
+        assert_eq!(headline(&counts(1, 0)), "None of 1 picture is back yet");
+        assert_eq!(headline(&counts(1, 1)), "The one lost picture is back");
+        assert_eq!(headline(&counts(7, 1)), "1 of 7 pictures is back");
+        assert_eq!(headline(&counts(7, 7)), "All 7 pictures are back");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_what_to_do() {
+        let file = |reason: Option<&str>, truncated| {
+            let reason = reason.map(str::to_owned);
+            problem(&ProblemFile { id: 1, path: b"a.jpg".to_vec(), bytes: 1, reason, truncated })
+        };
+        let cut = file(None, true);
+        assert_eq!(cut.reason, "the transfer broke off before the end");
+        assert!(cut.advice.contains("send it again"));
+        assert!(file(Some("a HEIC picture cannot be read yet"), false).advice.contains("as JPEG"));
+        assert!(file(None, false).advice.contains("another copy"));
+    }
+
+    #[test]
+    fn moments_are_read_by_people() {
+        assert_eq!(moment("2018-06-30T06:31:58"), "2018-06-30 06:31:58");
+        assert_eq!(moment("Tuesday"), "Tuesday");
+    }
+
+    #[test]
+    fn the_bar_never_exceeds_the_whole() {
+        let bar = bar(3, &[("whole", 1), ("copy", 0), ("asked", 2)]);
+        let total: f64 = bar.iter().map(|part| part.width.parse::<f64>().unwrap()).sum();
+        assert!((total - 100.0).abs() < 0.01);
+        assert_eq!(bar.iter().map(|part| part.class).collect::<Vec<_>>(), ["whole", "asked"]);
+    }
+}

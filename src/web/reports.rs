@@ -1,0 +1,172 @@
+//! Reports on pages and as files: the match report for those who work for the shop, a customer's own report for both.
+//!
+//! What stands in them is the business of [`crate::report`]; here is which rows are asked for, and in what form. The CSV is for
+//! spreadsheets, as everything that a page lets somebody download; the command line gives the exact one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::WebContext;
+use super::pages::{Fault, read};
+use super::text::{number, query};
+use super::visitor::{Frame, Visitor};
+use crate::domain::CustomerId;
+use crate::report::text::visible;
+use crate::report::{Cell, Format, IN_TREE, InTreeError, Sheet, in_tree, matches, spreadsheet};
+
+/// Rows of the match report that one page shows.
+const ROWS: usize = 200;
+
+/// The columns that a page shows; the files have them all.
+const SHOWN: [&str; 8] = ["record", "customer", "path", "verdict", "grade", "method", "decided_by", "decided_at"];
+
+/// Which rows of the match report are asked for.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    customer: String,
+    verdict: String,
+    method: String,
+    from: String,
+    /// How many rows stand before the page.
+    behind: usize,
+}
+
+impl Asked {
+    /// Leaves the rows that are asked for. Who looks for a day gets what was decided then or later.
+    fn keep(&self, sheet: &mut Sheet) {
+        let column = |name: &str| sheet.columns.iter().position(|column| column == name);
+        let wanted = [("customer", &self.customer), ("verdict", &self.verdict), ("method", &self.method)];
+        let equal: Vec<(usize, &[u8])> = wanted
+            .iter()
+            .filter(|(_, text)| !text.is_empty())
+            .filter_map(|(name, text)| Some((column(name)?, text.as_bytes())))
+            .collect();
+        let since = column("decided_at").filter(|_| !self.from.is_empty());
+        sheet.rows.retain(|row| {
+            equal.iter().all(|(at, text)| row[*at].bytes() == *text)
+                && since.is_none_or(|at| row[at].bytes().as_slice() >= self.from.as_bytes())
+        });
+    }
+
+    fn query(&self, behind: Option<usize>) -> String {
+        let behind = behind.map(|behind| behind.to_string()).unwrap_or_default();
+        let all = [
+            ("customer", self.customer.as_str()),
+            ("verdict", self.verdict.as_str()),
+            ("method", self.method.as_str()),
+            ("from", self.from.as_str()),
+            ("behind", behind.as_str()),
+        ];
+        query(all.into_iter().filter(|(_, value)| !value.is_empty()))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "matches.html", config = "src/web/askama.toml")]
+struct Matches {
+    frame: Frame,
+    asked: Asked,
+    customers: Vec<String>,
+    methods: Vec<String>,
+    columns: [&'static str; 8],
+    rows: Vec<Vec<String>>,
+    total: String,
+    files: String,
+    next: Option<String>,
+}
+
+/// `/matches`: what came back and what a person is asked about, of all customers.
+pub(super) async fn matches_page(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let mut sheet = read(&context, |tx| matches(tx, None)).await?;
+    let (customers, methods) = (words_of(&sheet, "customer"), words_of(&sheet, "method"));
+    asked.keep(&mut sheet);
+    let at: Vec<usize> =
+        SHOWN.iter().filter_map(|name| sheet.columns.iter().position(|column| column == name)).collect();
+    let rows = sheet.rows.iter().skip(asked.behind).take(ROWS);
+    let rows = rows.map(|row| at.iter().map(|at| visible(&row[*at].bytes())).collect()).collect();
+    let end = asked.behind.saturating_add(ROWS);
+    let page = Matches {
+        frame: Frame::of(&visitor),
+        customers,
+        methods,
+        columns: SHOWN,
+        rows,
+        total: number(sheet.rows.len() as i64),
+        files: asked.query(None),
+        next: (end < sheet.rows.len()).then(|| asked.query(Some(end))),
+        asked,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// What stands in a column, each once.
+fn words_of(sheet: &Sheet, name: &str) -> Vec<String> {
+    let Some(at) = sheet.columns.iter().position(|column| column == name) else { return Vec::new() };
+    let words: BTreeSet<String> = sheet
+        .rows
+        .iter()
+        .filter_map(|row| match &row[at] {
+            Cell::Text(text) => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    words.into_iter().collect()
+}
+
+/// `/matches/{form}`: the rows that are asked for, as a file with all columns.
+pub(super) async fn matches_file(
+    State(context): State<Arc<WebContext>>,
+    Path(form): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Fault> {
+    let mut sheet = read(&context, |tx| matches(tx, None)).await?;
+    asked.keep(&mut sheet);
+    match form.as_str() {
+        "matches.csv" => {
+            Ok(file("text/csv; charset=utf-8", "matches.csv", spreadsheet(sheet).map_err(InTreeError::from)?))
+        }
+        "matches.json" => {
+            let mut bytes = Vec::new();
+            sheet.write(Format::Json, &mut bytes).map_err(InTreeError::from)?;
+            Ok(file("application/json", "matches.json", bytes))
+        }
+        _ => Err(Fault::NoPage),
+    }
+}
+
+/// `/customers/{id}/report/{file}`: the files that customers also find in their tree.
+pub(super) async fn customer_file(
+    State(context): State<Arc<WebContext>>,
+    Path((id, name)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
+    let name = *IN_TREE.iter().find(|known| **known == name).ok_or(Fault::NoPage)?;
+    let kind = if name.ends_with(".csv") { "text/csv; charset=utf-8" } else { "text/html; charset=utf-8" };
+    let context = Arc::clone(&context);
+    let made = tokio::task::spawn_blocking(move || {
+        context.catalogue.read(|tx| match tx.page_customer(id)? {
+            Some(_) => in_tree(tx, id, name),
+            None => Ok(None),
+        })
+    });
+    Ok(file(kind, name, made.await??.ok_or(Fault::NoPage)?))
+}
+
+/// A file to keep: never shown as a page of this server.
+fn file(kind: &'static str, name: &str, bytes: Vec<u8>) -> Response {
+    // The names are ours, so they are letters that a header may hold.
+    let kept = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let kept = kept.unwrap_or(HeaderValue::from_static("attachment"));
+    ([(CONTENT_TYPE, HeaderValue::from_static(kind)), (CONTENT_DISPOSITION, kept)], bytes).into_response()
+}

@@ -1,0 +1,156 @@
+//! Every address that the pages have, in one table, with whom it is for and whose id it carries.
+//!
+//! The router is made from this table, and so is the test that one customer gets nothing of another's: an address that is
+//! not here does not exist, and one that is here is guarded before its page is asked. Whoever may not see a thing gets the
+//! same answer as for a thing that is not there.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use super::gate::plain;
+use super::pages::{self, Fault, read};
+use super::visitor::{Door, Visitor};
+use super::{WebContext, assets, connect, events, reports, sign_in, thumbnail};
+use crate::domain::{CustomerId, ThumbnailId};
+
+/// Bytes of a form at most.
+const FORM_BYTES_MAX: usize = 64 << 10;
+
+/// Whom an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Whoever comes by.
+    Anyone,
+    /// Whoever has signed in; of customers, the one to whom the id in the address belongs.
+    SignedIn,
+    /// Those who work for the shop.
+    Staff,
+}
+
+/// What the `{id}` of an address numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Id {
+    /// There is none.
+    None,
+    /// A customer.
+    Customer,
+    /// A thumbnail.
+    Thumbnail,
+}
+
+/// One address.
+pub(super) struct Route {
+    pub(super) method: MethodFilter,
+    pub(super) path: &'static str,
+    pub(super) who: Who,
+    pub(super) id: Id,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<WebContext>>,
+}
+
+/// The table.
+pub(super) fn table() -> Vec<Route> {
+    use Id::{Customer, None, Thumbnail};
+    use Who::{Anyone, SignedIn, Staff};
+    const GET: MethodFilter = MethodFilter::GET;
+    const POST: MethodFilter = MethodFilter::POST;
+    let route = |method, path, who, id, handler| Route { method, path, who, id, handler };
+    vec![
+        route(GET, "/", SignedIn, None, |method| on(method, pages::customers)),
+        route(GET, "/customers/{id}", SignedIn, Customer, |method| on(method, pages::customer)),
+        route(GET, "/customers/{id}/events", SignedIn, Customer, |method| on(method, events::events)),
+        route(GET, "/customers/{id}/connect", SignedIn, Customer, |method| on(method, connect::page)),
+        route(GET, "/customers/{id}/connect/{program}", SignedIn, Customer, |method| on(method, connect::settings)),
+        route(GET, "/customers/{id}/report/{file}", SignedIn, Customer, |method| on(method, reports::customer_file)),
+        route(GET, "/matches", Staff, None, |method| on(method, reports::matches_page)),
+        route(GET, "/matches/{form}", Staff, None, |method| on(method, reports::matches_file)),
+        route(GET, "/customers/{id}/{list}", SignedIn, Customer, |method| on(method, pages::list)),
+        route(GET, "/thumbnails/{id}", SignedIn, Thumbnail, |method| on(method, thumbnail::thumbnail)),
+        route(GET, "/sign-in", Anyone, None, |method| on(method, sign_in::customer_form)),
+        route(POST, "/sign-in", Anyone, None, |method| on(method, sign_in::customer)),
+        route(GET, "/sign-in/staff", Anyone, None, |method| on(method, sign_in::staff_form)),
+        route(POST, "/sign-in/staff", Anyone, None, |method| on(method, sign_in::staff)),
+        route(POST, "/sign-out", SignedIn, None, |method| on(method, sign_in::sign_out)),
+        route(GET, "/link", Anyone, None, |method| on(method, sign_in::link_form)),
+        route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
+        route(GET, "/style.css", Anyone, None, |method| on(method, assets::style)),
+        route(GET, "/live.js", Anyone, None, |method| on(method, assets::live)),
+        route(GET, "/icon.svg", Anyone, None, |method| on(method, assets::icon)),
+    ]
+}
+
+/// The router of the table.
+pub(super) fn router(context: &Arc<WebContext>) -> Router {
+    let mut router = Router::new();
+    for route in table() {
+        let rule = Rule { context: Arc::clone(context), who: route.who, id: route.id };
+        router = router.route(route.path, (route.handler)(route.method).layer(from_fn_with_state(rule, admit)));
+    }
+    router.fallback(pages::no_page).with_state(Arc::clone(context))
+}
+
+#[derive(Clone)]
+struct Rule {
+    context: Arc<WebContext>,
+    who: Who,
+    id: Id,
+}
+
+/// Asks for the page if the visitor may see it.
+async fn admit(
+    State(rule): State<Rule>,
+    Extension(door): Extension<Door>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Fault> {
+    if rule.who == Who::Anyone {
+        return Ok(next.run(request).await);
+    }
+    let Some(visitor) = Visitor::of(&rule.context, &door, request.headers()).await? else {
+        return Ok(match *request.method() {
+            Method::POST => *plain(StatusCode::FORBIDDEN, "You are signed out, so this was not done. Sign in again."),
+            _ => Redirect::to("/sign-in").into_response(),
+        });
+    };
+    if rule.who == Who::Staff && !visitor.is_staff() {
+        return Err(Fault::NoPage);
+    }
+    let (mut parts, mut body) = request.into_parts();
+    if rule.id != Id::None {
+        let params = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| Fault::NoPage)?;
+        let (_, id) = params.iter().find(|(name, _)| *name == "id").ok_or(Fault::NoPage)?;
+        let owner = owner(&rule, id.parse().map_err(|_| Fault::NoPage)?).await?.ok_or(Fault::NoPage)?;
+        if !visitor.may_see(owner) {
+            return Err(Fault::NoPage);
+        }
+    }
+    if parts.method == Method::POST {
+        let Ok(bytes) = to_bytes(body, FORM_BYTES_MAX).await else {
+            return Ok(*plain(StatusCode::PAYLOAD_TOO_LARGE, "This is more than a form of these pages sends."));
+        };
+        let form = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+        let fields = Form::<Vec<(String, String)>>::from_request(form, &()).await.map(|Form(fields)| fields);
+        if !fields.is_ok_and(|fields| fields.iter().any(|(name, mark)| name == "mark" && *mark == visitor.mark)) {
+            let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
+            return Ok(*plain(StatusCode::FORBIDDEN, text));
+        }
+        body = Body::from(bytes);
+    }
+    parts.extensions.insert(visitor);
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// To whom the thing with this id belongs.
+async fn owner(rule: &Rule, id: i64) -> Result<Option<CustomerId>, Fault> {
+    match rule.id {
+        Id::None => Ok(None),
+        Id::Customer => Ok(Some(CustomerId(id))),
+        Id::Thumbnail => read(&rule.context, move |tx| tx.thumbnail_customer(ThumbnailId(id))).await,
+    }
+}

@@ -1,0 +1,195 @@
+// The pages in a real browser, over a real server that real files are sent to by FTP.
+//
+//     node tests/web/pages.mjs PROGRAM NODE_MODULES PICTURES
+//
+// PROGRAM is the `reunite` to try, NODE_MODULES the folder where playwright-core and axe-core are, PICTURES a folder for
+// pictures of every page (phone and desktop, light and dark). Exit code 0 if everything holds.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const [program, modules, pictures] = process.argv.slice(2).map((path) => resolve(path));
+const require = createRequire(join(modules, "any.js"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const fixtures = resolve(import.meta.dirname, "../../fixtures/originals");
+const scratch = mkdtempSync(join(tmpdir(), "reunite-web-"));
+const data = join(scratch, "data");
+mkdirSync(pictures, { recursive: true });
+
+const names = ["alps-dawn", "aurora", "autumn-lake", "balloons", "beach-palm", "birthday-cake", "butterfly", "canyon"];
+const sent = names.slice(0, 3);
+
+function reunite(words, input) {
+  return execFileSync(program, ["--data", data, ...words], { input, encoding: "utf8", stdio: ["pipe", "pipe", "inherit"] });
+}
+
+// A shop with two customers: anna has lost eight pictures, bert one.
+function prepare() {
+  const thumbs = join(scratch, "thumbs");
+  mkdirSync(thumbs);
+  const rows = ["record,customer,filename,width,height,sha256,taken_at,thumbnail"];
+  for (const [at, name] of [...names, "coffee"].entries()) {
+    const customer = name === "coffee" ? "bert" : "anna";
+    copyFileSync(join(fixtures, `${name}.jpg`), join(thumbs, `${name}.jpg`));
+    const digest = createHash("sha256").update(readFileSync(join(fixtures, `${name}.jpg`))).digest("hex");
+    rows.push(`order-${at}/1,${customer},${name}.jpg,,,${digest},2018-0${at + 1}-15T10:00:00,${name}.jpg`);
+  }
+  writeFileSync(join(scratch, "records.csv"), rows.join("\n") + "\n");
+  reunite(["import", join(scratch, "records.csv"), "--thumbs", thumbs]);
+  reunite(["customer", "passwd", "anna"], "annas secret");
+  reunite(["user", "add", "sue", "--role", "support"], "desk secret");
+}
+
+async function serve() {
+  const any = "127.0.0.1:0";
+  const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", any]);
+  let said = "";
+  child.stderr.on("data", (text) => (said += text));
+  const ready = await new Promise((done, fail) => {
+    let text = "";
+    child.stdout.on("data", (some) => {
+      text += some;
+      if (text.includes("\n")) done(text);
+    });
+    child.on("exit", () => fail(new Error(`the server ended: ${said}`)));
+  });
+  const address = (kind) => ready.match(new RegExp(`${kind}=(\\S+)`))[1];
+  return { child, ftp: address("ftp"), web: `http://${address("web")}`, token: said.match(/pages: (\S+)/)[1] };
+}
+
+prepare();
+const server = await serve();
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+
+// A visitor of their own; whatever their browser complains of, and any request elsewhere, fails the run.
+const complaints = [];
+async function visitor(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${page.url()}: ${message.text()}`));
+  page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
+  page.on("request", (request) => request.url().startsWith(server.web) || complaints.push(`foreign: ${request.url()}`));
+  return page;
+}
+
+async function looked_at(page, name) {
+  for (const [width, colorScheme] of [[390, "light"], [390, "dark"], [1280, "light"], [1280, "dark"]]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.emulateMedia({ colorScheme });
+    const faults = await page.evaluate(`${axe}; axe.run().then((found) => found.violations.map((v) => v.id + " " + v.nodes[0].html))`);
+    assert.deepEqual(faults, [], `${name}, ${width}, ${colorScheme}`);
+    const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+    assert.equal(wide, 0, `${name} scrolls sideways at ${width}`);
+    await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+async function sign_in(page, path, name, password) {
+  await page.goto(server.web + path);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+async function story() {
+  const anna = await visitor();
+  await anna.goto(server.web);
+  assert.equal(new URL(anna.url()).pathname, "/sign-in");
+  await looked_at(anna, "sign-in");
+  await sign_in(anna, "/sign-in", "anna", "annas secret");
+  const home = anna.url();
+  await anna.getByRole("heading", { name: "None of 8 pictures are back yet" }).waitFor();
+  await looked_at(anna, "customer-before");
+
+  // The numbers move while files come in, and nobody asks for the page again.
+  await anna.evaluate("window.same = true");
+  for (const name of sent) {
+    execFileSync("curl", ["--silent", "--show-error", "--fail", "--ftp-create-dirs", "--user", "anna:annas secret", "--upload-file",
+      join(fixtures, `${name}.jpg`), `ftp://${server.ftp}/Holiday/${name} (1).jpg`.replaceAll(" ", "%20")]);
+  }
+  writeFileSync(join(scratch, "broken.jpg"), "no picture");
+  execFileSync("curl", ["--silent", "--fail", "--user", "anna:annas secret", "--upload-file", join(scratch, "broken.jpg"), `ftp://${server.ftp}/`]);
+  await anna.getByRole("heading", { name: "3 of 8 pictures are back" }).waitFor({ timeout: 60_000 });
+  await anna.getByText("broken.jpg").waitFor({ timeout: 60_000 });
+  assert.equal(await anna.evaluate("window.same"), true, "the page was loaded anew");
+  await anna.getByText("Holiday/alps-dawn (1).jpg").waitFor();
+  await looked_at(anna, "customer");
+
+  await anna.goto(`${home}/missing`);
+  await anna.getByLabel("Name").fill("BUTTER");
+  await anna.getByRole("button", { name: "Show" }).click();
+  assert.equal(await anna.locator(".card").count(), 1);
+  await looked_at(anna, "missing");
+  for (const list of ["returned", "problems"]) {
+    await anna.goto(`${home}/${list}`);
+    await looked_at(anna, list);
+  }
+  const report = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "CSV" }).click()]);
+  assert.match(readFileSync(await report[0].path(), "utf8"), /broken\.jpg/);
+  await anna.goto(`${home}/connect`);
+  await looked_at(anna, "connect");
+  const file = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "For FileZilla" }).click()]);
+  assert.match(readFileSync(await file[0].path(), "utf8"), /<User>anna<\/User>/);
+
+  // A link in a mail: looking at it uses nothing up, pressing its button opens the page once.
+  const link = reunite(["customer", "link", "anna"]).trim().replace(/^http:\/\/[^/]+/, server.web);
+  const mail = await visitor({ javaScriptEnabled: false });
+  await mail.goto(link);
+  await mail.goto(link);
+  await looked_at_plain(mail, "link");
+  await mail.getByRole("button", { name: "Open my page" }).click();
+  assert.equal(mail.url(), home);
+  const late = await visitor();
+  await late.goto(link);
+  await late.getByRole("button", { name: "Open my page" }).click();
+  await late.getByRole("heading", { name: "This link does not open anything" }).waitFor();
+  complaints.splice(0, complaints.length, ...complaints.filter((text) => !/status of 403/.test(text)));
+
+  const sue = await visitor();
+  await sign_in(sue, "/sign-in/staff", "sue", "desk secret");
+  await sue.getByRole("link", { name: "bert" }).waitFor();
+  await looked_at(sue, "customers");
+  await sue.getByRole("link", { name: "Match report" }).click();
+  await sue.getByLabel("Verdict").selectOption("came back");
+  await sue.getByRole("button", { name: "Show" }).click();
+  assert.equal(await sue.locator("tbody tr").count(), 3);
+  await looked_at(sue, "matches");
+
+  reunite(["customer", "disable", "anna"]);
+  await mail.goto(home);
+  assert.equal(new URL(mail.url()).pathname, "/sign-in", "a disabled account is signed out");
+  await sue.getByRole("button", { name: "Sign out" }).click();
+  await sue.goto(server.web);
+  assert.equal(new URL(sue.url()).pathname, "/sign-in");
+
+  const operator = await visitor();
+  await operator.goto(server.token);
+  await operator.getByText("operator on this machine").waitFor();
+  assert.ok(!operator.url().includes("token"));
+  assert.deepEqual(complaints, []);
+}
+
+// Without script there is no axe either.
+async function looked_at_plain(page, name) {
+  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+}
+
+try {
+  await story();
+  console.log("the pages hold");
+} finally {
+  await browser.close();
+  server.child.kill("SIGTERM");
+  await new Promise((done) => server.child.once("exit", done));
+  rmSync(scratch, { recursive: true });
+}
