@@ -14,6 +14,7 @@ pub mod serve;
 
 pub mod domain;
 pub mod networks;
+pub mod priority;
 
 // The way of a file.
 pub mod children;

@@ -166,6 +166,7 @@ impl Tx<'_> {
             ),
             [id.0],
             |row| {
+                // Views in an older layout are as good as none; they are taken again when their layout changes.
                 let views = row.get::<Option<Vec<u8>>>(12)?.and_then(|stored| Views::from_bytes(&stored));
                 let image = ImageToMatch {
                     customer: CustomerId(row.get(9)?),

@@ -256,7 +256,7 @@ impl Tx<'_> {
         let change = self.change_seq()?;
         for text in texts {
             let explains = |other: &Partition| partition.is_none_or(|partition| partition.may_explain(other));
-            if !serde_json::from_str(&text).is_ok_and(|other| explains(&other)) {
+            if !explains(&partition_of(&text)?) {
                 continue;
             }
             let records = self.rows(

@@ -96,6 +96,7 @@ impl Supervisor {
 
     /// Works until told to stop. The thread that calls this is the children's parent: they die with it.
     pub fn run(mut self) {
+        crate::priority::step_back();
         loop {
             self.hand_out();
             let event = match self.next_wake() {

@@ -89,7 +89,10 @@ fn begin(pipeline: Arc<Pipeline>, until_idle: bool) -> Running {
     });
     let spawn = |name: String, run: fn(&Shared)| {
         let shared = shared.clone();
-        let thread = std::thread::Builder::new().name(name).spawn(move || run(&shared));
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            crate::priority::step_back();
+            run(&shared);
+        });
         // A process that cannot start a thread now could not have come this far; there is nothing to fall back to.
         thread.expect("cannot start a thread of the pipeline")
     };
@@ -208,7 +211,8 @@ fn learn_recipes(shared: &Shared) {
         }
         match recipes::learn_due(&shared.pipeline) {
             Ok(true) => shared.changed.notify_all(),
-            Ok(false) => shared.pause(),
+            // Each piece of work wakes everybody; to learn is for when none is left, so it looks no more often than this.
+            Ok(false) => not_before = Instant::now() + POLL,
             Err(error) => {
                 tracing::error!("cannot learn recipes now: {error}");
                 not_before = Instant::now() + SETTLE_RETRY_MAX;
