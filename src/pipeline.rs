@@ -148,7 +148,7 @@ fn follow(pipeline: &Pipeline, upload: UploadId) -> Result<(), Error> {
     for image in images {
         match_image(pipeline, image)?;
     }
-    Ok(pipeline.catalogue.write(move |tx| tx.customer_dirty(customer))?)
+    Ok(pipeline.catalogue.write_redoable(move |tx| tx.customer_dirty(customer))?)
 }
 
 /// Moves an upload's bytes from the spool into the blob store, under the digest taken while they streamed by.
@@ -156,7 +156,7 @@ fn store(pipeline: &Pipeline, upload: ReceivedUpload) -> Result<Blob, Error> {
     if let Some(spooled) = &upload.spool_file {
         pipeline.blobs.take(upload.customer, upload.digest, &pipeline.spool_folder.join(spooled))?;
     }
-    Ok(pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
+    Ok(pipeline.catalogue.write_redoable::<_, catalogue::Error>(move |tx| {
         let id = tx.blob_of(upload.customer, upload.digest, upload.size)?;
         tx.upload_stored(upload.id, id)?;
         tx.blob(id)?.ok_or_else(|| catalogue::Error::Damaged(format!("blob {id} was made and is not there")))
@@ -174,7 +174,7 @@ fn examine(pipeline: &Pipeline, blob: Blob) -> Result<Vec<ImageId>, Error> {
         })?;
         let seen = look(pipeline, file)?;
         let noted = blob.clone();
-        pipeline.catalogue.write::<_, catalogue::Error>(move |tx| {
+        pipeline.catalogue.write_redoable::<_, catalogue::Error>(move |tx| {
             let problem = seen.as_ref().err().map(Unreadable::to_string);
             tx.blob_examined(&noted, kind.word(), problem.as_deref(), &[first_image(kind, seen.as_ref().ok())])
         })?;
@@ -226,7 +226,7 @@ fn match_image(pipeline: &Pipeline, image: ImageId) -> Result<(), Error> {
     let file = || Ok(pipeline.blobs.open(image.customer, image.facts.digest)?);
     let found = measure(pipeline, &book, &image, file, reach, known)?;
     let seq = book.seq;
-    Ok(pipeline.catalogue.write(move |tx| tx.image_matched(&image, &found, seq))?)
+    Ok(pipeline.catalogue.write_redoable(move |tx| tx.image_matched(&image, &found, seq))?)
 }
 
 /// Takes the fingerprint of a thumbnail that nobody has looked at yet.
@@ -236,7 +236,7 @@ fn match_image(pipeline: &Pipeline, image: ImageId) -> Result<(), Error> {
 pub fn read_thumbnail(catalogue: &Catalogue, children: &Pool, digest: Digest) -> Result<(), Error> {
     let Some(bytes) = catalogue.read(|tx| tx.thumbnail_file(digest))? else { return Ok(()) };
     let examined = examine_thumbnail(children, bytes)?;
-    Ok(catalogue.write(move |tx| tx.thumbnail_examined(digest, &examined))?)
+    Ok(catalogue.write_redoable(move |tx| tx.thumbnail_examined(digest, &examined))?)
 }
 
 /// What a child sees in a thumbnail.

@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 pub use attachments::{Attachment, Link};
@@ -64,7 +65,7 @@ pub use uploads::{NewUpload, Upload};
 pub use users::User;
 pub use work::{ReceivedUpload, Undecided, Work};
 
-use writer::Writer;
+use writer::{Lasting, Writer};
 
 /// How long a unit of work waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -191,7 +192,21 @@ impl Catalogue {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        self.writer.run(work)
+        self.writer.run(Lasting::Durable, work)
+    }
+
+    /// As [`Catalogue::write`], but returns before what was written is on the disk: a loss of power (not the end of this
+    /// process) may undo it, together with everything written after it. For work that is done again when its row does not
+    /// say that it was done.
+    ///
+    /// # Errors
+    /// Those of [`Catalogue::write`].
+    pub fn write_redoable<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.run(Lasting::Redoable, work)
     }
 
     /// Runs `work` over one consistent state of the catalogue.
@@ -232,6 +247,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         // FULL: a commit returns only once the write-ahead log is on disk. The acknowledgement to a customer rests on it.
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // Plans do not depend on the values bound, so statements kept prepared are not prepared again for each new value.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(connection)
     };

@@ -1,7 +1,8 @@
 //! Group commit: one thread writes, and the units of work that wait together share one commit.
 //!
 //! Each unit runs inside a savepoint of its own, so its failure or panic undoes only itself. A unit's answer is handed
-//! out after the commit, so whoever holds it may acknowledge.
+//! out after the commit, so whoever holds it may acknowledge. A commit in which no unit must last is not synced to the disk;
+//! the next one that is takes it along, since both stand in the same write-ahead log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
@@ -15,9 +16,24 @@ use super::{Error, Tx, lock};
 /// Units that one commit carries at most, so that no caller waits without end behind a crowd.
 const UNITS_MAX: usize = 256;
 
-/// A unit of work with its type erased: runs, or learns that no transaction could begin, and returns what hands its answer
-/// out once the commit's fate is known.
-type Unit = Box<dyn FnOnce(Result<&Connection, Error>) -> Deliver + Send>;
+/// What a loss of power may do to a unit of work whose answer was handed out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// Nothing: it is on the disk.
+    Durable,
+    /// Undo it, so that it is done again.
+    Redoable,
+}
+
+/// A unit of work and how long it has to last.
+struct Unit {
+    lasting: Lasting,
+    run: Run,
+}
+
+/// Work with its type erased: runs, or learns that no transaction could begin, and returns what hands its answer out once
+/// the commit's fate is known.
+type Run = Box<dyn FnOnce(Result<&Connection, Error>) -> Deliver + Send>;
 type Deliver = Box<dyn FnOnce(Result<(), String>)>;
 
 pub(super) struct Writer {
@@ -36,13 +52,17 @@ impl Writer {
         Writer { units: Mutex::new(Some(sender)), thread: Some(thread) }
     }
 
-    pub(super) fn run<T, E>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(super) fn run<T, E>(
+        &self,
+        lasting: Lasting,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let (answer, answered) = sync_channel(1);
-        let unit: Unit = Box::new(move |connection| {
+        let run: Run = Box::new(move |connection| {
             let outcome = match connection {
                 Ok(connection) => in_savepoint(connection, work),
                 Err(error) => Ok(Err(error.into())),
@@ -50,7 +70,7 @@ impl Writer {
             Box::new(move |commit| deliver(&answer, commit, outcome))
         });
         let sender = lock(&self.units).clone().ok_or(Error::Closing)?;
-        sender.send(unit).map_err(|_| Error::Closing)?;
+        sender.send(Unit { lasting, run }).map_err(|_| Error::Closing)?;
         match answered.recv().map_err(|_| Error::Closing)? {
             Ok(result) => result,
             Err(panic) => resume_unwind(panic),
@@ -99,25 +119,130 @@ fn deliver<T, E: From<Error>>(answer: &SyncSender<Outcome<T, E>>, commit: Result
 }
 
 fn serve(connection: Connection, units: &Receiver<Unit>) {
+    let mut log = Log { connection, synced: true, unsynced: false, doubtful: false };
     while let Ok(first) = units.recv() {
-        if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-            first(Err(error.into()))(Ok(()));
+        // How a transaction commits has to be said before it begins, so those that wait are counted first.
+        let batch: Vec<Unit> = std::iter::once(first).chain(units.try_iter().take(UNITS_MAX - 1)).collect();
+        let lasting = match batch.iter().any(|unit| unit.lasting == Lasting::Durable) {
+            true => Lasting::Durable,
+            false => Lasting::Redoable,
+        };
+        if let Err(error) = log.begin(lasting) {
+            let message = error.to_string();
+            for unit in batch {
+                (unit.run)(Err(Error::Commit(message.clone())))(Ok(()));
+            }
             continue;
         }
-        let mut delivers = vec![first(Ok(&connection))];
-        while delivers.len() < UNITS_MAX
-            && let Ok(unit) = units.try_recv()
-        {
-            delivers.push(unit(Ok(&connection)));
-        }
-        let committed = connection.execute_batch("COMMIT").map_err(|error| {
-            if let Err(rollback) = connection.execute_batch("ROLLBACK") {
-                tracing::debug!("after a failed commit, the rollback said: {rollback}");
-            }
-            error.to_string()
-        });
+        let delivers: Vec<Deliver> = batch.into_iter().map(|unit| (unit.run)(Ok(&log.connection))).collect();
+        let committed = log.commit(lasting).map_err(|error| error.to_string());
         for deliver in delivers {
             deliver(committed.clone());
         }
+    }
+}
+
+/// The write-ahead log and what of it is on the disk.
+struct Log {
+    connection: Connection,
+    /// Whether commits are synced, as the connection is set now.
+    synced: bool,
+    /// It ends with commits that were not synced.
+    unsynced: bool,
+    /// A sync failed while it held such commits. Linux tells of a block that it cannot write once, then takes it for written:
+    /// what is appended behind such a hole would be lost with it.
+    doubtful: bool,
+}
+
+impl Log {
+    fn begin(&mut self, lasting: Lasting) -> Result<(), rusqlite::Error> {
+        if self.doubtful {
+            // The pages go into the database itself, which is synced, and the log begins anew.
+            let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))?;
+            if busy {
+                return Err(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+                    None,
+                ));
+            }
+            (self.doubtful, self.unsynced) = (false, false);
+        }
+        let synced = lasting == Lasting::Durable;
+        if synced != self.synced {
+            self.connection.pragma_update(None, "synchronous", if synced { "full" } else { "normal" })?;
+            self.synced = synced;
+        }
+        self.connection.execute_batch("BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self, lasting: Lasting) -> Result<(), rusqlite::Error> {
+        match self.connection.execute_batch("COMMIT") {
+            Ok(()) => {
+                self.unsynced = lasting == Lasting::Redoable;
+                Ok(())
+            }
+            Err(error) => {
+                self.doubtful = self.unsynced;
+                if let Err(rollback) = self.connection.execute_batch("ROLLBACK") {
+                    tracing::debug!("after a failed commit, the rollback said: {rollback}");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(folder: &std::path::Path) -> Log {
+        let connection = Connection::open(folder.join("test.sqlite")).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.pragma_update(None, "synchronous", "full").unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
+        Log { connection, synced: true, unsynced: false, doubtful: false }
+    }
+
+    /// Inserts `n` and returns SQLite's word for how the commit was synced: 1 not, 2 at once.
+    fn insert(log: &mut Log, lasting: Lasting, n: i64) -> i64 {
+        log.begin(lasting).unwrap();
+        log.connection.execute("INSERT INTO t VALUES (?1)", [n]).unwrap();
+        let synced = log.connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+        log.commit(lasting).unwrap();
+        synced
+    }
+
+    #[test]
+    fn only_what_must_last_is_synced_and_takes_along_what_came_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path());
+        assert_eq!(insert(&mut log, Lasting::Durable, 1), 2);
+        assert!(!log.unsynced);
+        assert_eq!(insert(&mut log, Lasting::Redoable, 2), 1);
+        assert_eq!(insert(&mut log, Lasting::Redoable, 3), 1);
+        assert!(log.unsynced);
+        assert_eq!(insert(&mut log, Lasting::Durable, 4), 2);
+        assert!(!log.unsynced);
+    }
+
+    #[test]
+    fn after_a_failed_sync_behind_unsynced_commits_the_log_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(folder.path());
+        insert(&mut log, Lasting::Redoable, 1);
+        // A transaction that cannot commit stands for the sync that failed.
+        log.begin(Lasting::Durable).unwrap();
+        log.connection.execute_batch("COMMIT").unwrap();
+        assert!(log.commit(Lasting::Durable).is_err());
+        assert!(log.doubtful);
+        let wal = folder.path().join("test.sqlite-wal");
+        assert!(wal.metadata().unwrap().len() > 0);
+        log.begin(Lasting::Durable).unwrap();
+        assert_eq!(wal.metadata().unwrap().len(), 0, "all of it went into the database");
+        log.commit(Lasting::Durable).unwrap();
+        assert!(!log.doubtful);
+        let rows: i64 = log.connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
     }
 }
