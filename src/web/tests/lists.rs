@@ -1,0 +1,147 @@
+//! What the pages say: lists, searches, live numbers, pictures and reports.
+
+use super::*;
+
+#[test]
+fn hostile_names_are_only_text() {
+    let pages = Pages::start();
+    pages.hostile();
+    for target in ["/", "/customers/7", "/customers/7/missing", "/customers/7/returned", "/customers/7/problems"] {
+        let page = pages.get(target);
+        assert_eq!(status(&page), 200, "{target}");
+        for forbidden in ["<script>alert", "<b>mallory", "<img src=x>", "<i>", "\u{202e}", " style=", "onload="] {
+            assert!(!page.contains(forbidden), "{target} has {forbidden}");
+        }
+    }
+    let page = pages.get("/customers/7");
+    assert!(page.contains("1 of 2 pictures is back"));
+    assert!(page.contains("a/&#60;img src=x&#62;.jpg"), "{page}");
+    assert!(page.contains(r"\xe2\x80\xaegp\xd1.exe"), "{page}");
+    assert!(page.contains("not a picture &#60;i&#62;"));
+    assert!(page.contains("A copy: the original is still welcome"));
+}
+
+#[test]
+fn only_pictures_are_served_as_thumbnails() {
+    let pages = Pages::start();
+    pages.hostile();
+    let picture = pages.get("/thumbnails/1?0123");
+    assert_eq!((status(&picture), header(&picture, "content-type")), (200, Some("image/jpeg")));
+    assert!(header(&picture, "content-security-policy").unwrap().contains("sandbox"));
+    let script = pages.get("/thumbnails/2");
+    assert_eq!(status(&script), 415);
+    assert!(!script.contains("onload"));
+    for nothing in ["/thumbnails/3", "/thumbnails/x", "/thumbnails/99999999999999999999", "/thumbnails/1/2"] {
+        assert_eq!(status(&pages.get(nothing)), 404, "{nothing}");
+    }
+}
+
+#[test]
+fn long_lists_come_in_pages() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'many', 0);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+         INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 1, 'r' || i, 0, i FROM n;",
+    );
+    let first = pages.get("/customers/1");
+    assert!(first.contains("These are the first 60 of 250"));
+    let mut target = "/customers/1/missing".to_owned();
+    let mut lengths = Vec::new();
+    loop {
+        let page = pages.get(&target);
+        lengths.push(page.matches("<li class=\"card\">").count());
+        let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { break };
+        target = rest.split('"').next().unwrap().replace("&#38;", "&");
+    }
+    assert_eq!(lengths, [120, 120, 10]);
+}
+
+#[test]
+fn missing_pictures_are_found_by_name_day_and_size() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'anna', 0);
+         INSERT INTO records (id, customer, name, filename, width, height, taken_at, imported_at, changed_seq) VALUES
+           (1, 1, 'r1', 'Wedding_100%.jpg', 4000, 3000, '2018-06-30T10:00:00', 0, 1),
+           (2, 1, 'r2', 'weddingX100.jpg', 1000, 1000, '2019-01-01', 0, 2),
+           (3, 1, 'r3', NULL, NULL, NULL, NULL, 0, 3);",
+    );
+    for (query, found) in [
+        ("", vec!["r1", "r2", "r3"]),
+        ("words=WEDDING", vec!["r1", "r2"]),
+        ("words=g_1", vec!["r1"]),
+        ("words=100%25", vec!["r1"]),
+        ("words=R3", vec!["r3"]),
+        ("words=%27%3B--", vec![]),
+        ("from=2018-06-30&to=2018-06-30", vec!["r1"]),
+        ("from=2018-07-01", vec!["r2"]),
+        ("size=large", vec!["r1"]),
+        ("size=small", vec!["r2"]),
+        ("size=medium", vec![]),
+    ] {
+        let page = pages.get(&format!("/customers/1/missing?{query}"));
+        let has = |record: &str| page.contains(&format!(">{record}<"));
+        let shown: Vec<&str> = ["r1", "r2", "r3"].into_iter().filter(|record| has(record)).collect();
+        assert_eq!(shown, found, "{query}");
+    }
+}
+
+#[test]
+fn a_page_of_many_missing_pictures_is_small() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'many', 0);
+         INSERT INTO thumbnail_files (digest, bytes) VALUES (zeroblob(32), X'FFD8FFE0');
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+         INSERT INTO records (id, customer, name, filename, width, height, taken_at, imported_at, changed_seq)
+           SELECT i, 1, 'record-' || i, 'a rather long name of a picture ' || i || '.jpg', 6000, 4000, '2018-06-30T10:00:00', 0, i FROM n;
+         INSERT INTO thumbnails (id, record, role, source, digest) SELECT id, id, 'thumbnail', 'a', zeroblob(32) FROM records;",
+    );
+    for target in ["/customers/1", "/customers/1/missing", "/customers/1/missing?behind=49000"] {
+        let page = pages.get(target);
+        assert!(page.matches("<li class=\"card\">").count() >= 60);
+        assert!(page.len() < 150 << 10, "{target} has {} bytes", page.len());
+    }
+}
+
+#[test]
+fn an_open_page_hears_of_changes_and_of_nothing_else() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let cookie = pages.sign_in("anna");
+    let port = pages.address.port();
+    let mut line = TcpStream::connect(pages.address).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    write!(line, "GET /customers/7/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{cookie}\r\n").unwrap();
+    let mut heard = || {
+        let mut some = [0; 4096];
+        line.read(&mut some).map(|read| String::from_utf8_lossy(&some[..read]).into_owned()).unwrap_or_default()
+    };
+    assert!(heard().contains("text/event-stream"));
+    pages.sql("UPDATE records SET retired_at = 1 WHERE id = 8");
+    assert_eq!(heard(), "", "what is bert's is not told to anna");
+    pages.sql("UPDATE records SET retired_at = 1 WHERE id = 7");
+    assert!(heard().contains("event: change"));
+}
+
+#[test]
+fn the_match_report_can_be_filtered_and_kept() {
+    let pages = Pages::start();
+    pages.hostile();
+    let page = pages.get("/matches");
+    assert!(page.contains("a/&#60;img src=x&#62;.jpg") && !page.contains("<img src=x>"), "{page}");
+    assert!(pages.get("/matches?verdict=review").contains("Nothing is like that"));
+    assert!(pages.get("/matches?from=2030-01-01").contains("Nothing is like that"));
+    assert!(!pages.get("/matches?customer=%3Cb%3Emallory&method=m&verdict=attach").contains("Nothing is like that"));
+    let csv = pages.get("/matches/matches.csv?verdict=attach");
+    assert_eq!(header(&csv, "content-disposition"), Some("attachment; filename=\"matches.csv\""));
+    assert!(csv.contains("r2,<b>mallory,a/<img src=x>.jpg,1,"), "{csv}");
+    assert!(!pages.get("/matches/matches.csv?verdict=review").contains("mallory"));
+    let json = pages.get("/matches/matches.json");
+    assert_eq!(header(&json, "content-type"), Some("application/json"));
+    assert!(json.contains("\"record\": \"r2\"") || json.contains("\"record\":\"r2\""), "{json}");
+    assert_eq!(status(&pages.get("/matches/matches.exe")), 404);
+    assert_eq!(status(&pages.get("/customers/7/report/passwd")), 404);
+    assert!(pages.get("/customers/7/report/came-back.csv").contains("r2,"));
+}
