@@ -237,6 +237,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         catalogue: Arc::clone(&house.catalogue),
         logins: ways_in.logins(),
         token: token.clone(),
+        pipeline: Arc::clone(&house.pipeline),
+        pictures: web::Pictures::default(),
         counts: web::Counts::default(),
         ports: ways_in.ports(),
         line: ways_in::pages_line(config)?,

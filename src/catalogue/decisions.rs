@@ -17,6 +17,8 @@ pub enum Act {
     Attach,
     /// Took an attachment away.
     Detach,
+    /// Took back the last answer on the pair, as if it had not been given.
+    Withdraw,
 }
 
 impl Act {
@@ -27,6 +29,7 @@ impl Act {
             Act::Reject => "reject",
             Act::Attach => "attach",
             Act::Detach => "detach",
+            Act::Withdraw => "withdraw",
         }
     }
 }
@@ -76,6 +79,19 @@ impl Tx<'_> {
             &format!("{} of the file with digest {}{}", act.word(), subject.digest, because(why)),
         )?;
         self.customer_dirty(subject.customer)
+    }
+
+    /// What a person said last of a pair, unless it was taken back.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn standing_answer(&self, subject: &Subject) -> Result<Option<String>, Error> {
+        let last = self.first(
+            "SELECT act FROM decisions WHERE record = ?1 AND digest = ?2 AND number = ?3 ORDER BY id DESC LIMIT 1",
+            (subject.record.0, subject.digest.0.as_slice(), subject.number),
+            |row| row.get::<String>(0),
+        )?;
+        Ok(last.filter(|act| act != Act::Withdraw.word()))
     }
 
     /// Whether a person ever decided anything about a customer's records.

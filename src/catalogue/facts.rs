@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::decisions::Act;
 use super::records::etag;
 use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, ImageId, Micros, RecordId, UploadId};
@@ -298,7 +299,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What people decided, the last word on each pair.
+    /// What people decided, the last word on each pair; what was taken back was never said.
     fn answers(&self, customer: CustomerId) -> Result<Vec<Answer>, Error> {
         let rows = self.rows(
             "SELECT i.id, d.record, d.act FROM decisions d JOIN blobs b ON b.customer = d.customer AND b.digest = d.digest \
@@ -306,8 +307,16 @@ impl Tx<'_> {
             [customer.0],
             |row| Ok((ImageId(row.get(0)?), RecordId(row.get(1)?), row.get::<String>(2)?)),
         )?;
-        let mut last = BTreeMap::new();
+        let mut standing: Vec<(ImageId, RecordId, String)> = Vec::new();
         for (image, record, act) in rows {
+            if act != Act::Withdraw.word() {
+                standing.push((image, record, act));
+            } else if let Some(at) = standing.iter().rposition(|(of, to, _)| (*of, *to) == (image, record)) {
+                standing.remove(at);
+            }
+        }
+        let mut last = BTreeMap::new();
+        for (image, record, act) in standing {
             let accepted = matches!(act.as_str(), "accept" | "attach");
             if accepted {
                 // One record has one original: the newest yes takes the place of an older one.

@@ -168,10 +168,10 @@ const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
-const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_at, t.id, t.digest, t.width, t.height";
+pub(super) const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_at, t.id, t.digest, t.width, t.height";
 
 /// The thumbnail of a record, if its file is here. A `preview` stands in where there is no `thumbnail`.
-const THUMBNAIL: &str = "LEFT JOIN thumbnails t ON t.id = (SELECT s.id FROM thumbnails s WHERE s.record = r.id \
+pub(super) const THUMBNAIL: &str = "LEFT JOIN thumbnails t ON t.id = (SELECT s.id FROM thumbnails s WHERE s.record = r.id \
      AND s.digest IS NOT NULL ORDER BY CASE s.role WHEN 'thumbnail' THEN 0 ELSE 1 END, s.id LIMIT 1)";
 
 fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
@@ -189,7 +189,7 @@ fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
     })
 }
 
-fn shown_record(row: &Row<'_>) -> Result<ShownRecord, Error> {
+pub(super) fn shown_record(row: &Row<'_>) -> Result<ShownRecord, Error> {
     let thumbnail = match (row.get::<Option<i64>>(5)?, row.get::<Option<[u8; 32]>>(6)?) {
         (Some(id), Some(digest)) => Some(ShownThumbnail {
             id: ThumbnailId(id),

@@ -10,7 +10,6 @@ use anyhow::Context;
 use super::report::print;
 use super::{Outcome, customer, folder};
 use crate::config::Config;
-use crate::decode::Pixels;
 use crate::domain::{CustomerId, RecordId};
 use crate::pipeline::{Explanation, Pipeline, explain, pictures};
 use crate::report::{Cell, Format, Sheet};
@@ -84,7 +83,7 @@ fn draw(
         let row = explanation.decisions.iter().take_while(|decision| decision.record != record).count() + 1;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
         let to = folder.join(format!("{}-{row}-{}.png", plain(&stem), plain(name)));
-        std::fs::write(&to, png_of(&pixels)?).with_context(|| format!("cannot write `{}`", to.display()))?;
+        std::fs::write(&to, pixels.to_png()?).with_context(|| format!("cannot write `{}`", to.display()))?;
         drawn.insert(record, to);
     }
     Ok(drawn)
@@ -93,15 +92,6 @@ fn draw(
 /// A name of which nothing is left that means something in a path.
 fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).take(100).collect()
-}
-
-fn png_of(pixels: &Pixels) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, pixels.width, pixels.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&pixels.rgb)?;
-    Ok(bytes)
 }
 
 fn rows(name: &[u8], explanation: &Explanation, drawn: &BTreeMap<RecordId, PathBuf>) -> Vec<Vec<Cell>> {

@@ -47,6 +47,14 @@ pub(super) enum Command {
         #[command(flatten)]
         person: Person,
     },
+    /// Take back the last answer on these, as if it had not been given
+    Undo {
+        /// Candidates, as the list or the match report numbers them
+        #[arg(required = true)]
+        candidates: Vec<i64>,
+        #[command(flatten)]
+        person: Person,
+    },
 }
 
 pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
@@ -71,6 +79,15 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
         Command::Reject { candidates, person } => {
             let subjects = subjects(&catalogue, &candidates)?;
             decide(data, &catalogue, subjects, Act::Reject, &person)
+        }
+        Command::Undo { candidates, person } => {
+            let subjects = subjects(&catalogue, &candidates)?;
+            for (subject, candidate) in subjects.iter().zip(&candidates) {
+                if catalogue.read(|tx| tx.standing_answer(subject))?.is_none() {
+                    bail!("nobody has answered candidate {candidate}, so there is nothing to take back");
+                }
+            }
+            decide(data, &catalogue, subjects, Act::Withdraw, &person)
         }
     }
 }

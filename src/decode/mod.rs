@@ -48,6 +48,21 @@ pub struct Pixels {
     pub alpha: Option<Vec<u8>>,
 }
 
+impl Pixels {
+    /// The colours as a PNG file; opacity is left out.
+    ///
+    /// # Errors
+    /// When there are not as many bytes as width and height say.
+    pub fn to_png(&self) -> Result<Vec<u8>, ::png::EncodingError> {
+        let mut bytes = Vec::new();
+        let mut encoder = ::png::Encoder::new(&mut bytes, self.width, self.height);
+        encoder.set_color(::png::ColorType::Rgb);
+        encoder.set_depth(::png::BitDepth::Eight);
+        encoder.write_header()?.write_image_data(&self.rgb)?;
+        Ok(bytes)
+    }
+}
+
 /// What one picture may cost. A picture beyond a limit is refused with [`Unreadable::TooLarge`] or
 /// [`Unreadable::TooMuchMemory`] before anything of its size is allocated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

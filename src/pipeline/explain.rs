@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use crate::decode::{Pixels, Unreadable};
-use crate::domain::{CustomerId, Digest, ImageId, RecordId};
+use crate::domain::{CandidateId, CustomerId, Digest, ImageId, RecordId};
 use crate::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured};
 use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, RIVAL_Z_MAX, decide};
@@ -78,6 +78,24 @@ pub fn pictures(
         }
     }
     Ok(pictures)
+}
+
+/// A candidate's record and file as [`pictures`] shows them; nothing where there is no such candidate or the two cannot be
+/// compared.
+///
+/// # Errors
+/// When the catalogue, the blob store or the children fail.
+pub fn picture_of(pipeline: &Pipeline, candidate: CandidateId) -> Result<Option<Pixels>, Error> {
+    let Some(subject) = pipeline.catalogue.read(|tx| tx.candidate_subject(candidate))? else { return Ok(None) };
+    let thumbnail =
+        pipeline.books.of(&pipeline.catalogue, subject.customer)?.thumbnails(subject.record).first().copied();
+    let Some(thumbnail) = thumbnail else { return Ok(None) };
+    let Some(bytes) = pipeline.catalogue.read(|tx| tx.thumbnail_file(thumbnail))? else { return Ok(None) };
+    match pipeline.children.picture(pipeline.blobs.open(subject.customer, subject.digest)?, bytes) {
+        Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+        Err(_) => Ok(None),
+        Ok(pixels) => Ok(pixels),
+    }
 }
 
 /// Explains what `file`, uploaded by `customer` under `path`, would match.

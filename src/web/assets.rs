@@ -11,6 +11,10 @@ pub(super) async fn live() -> impl IntoResponse {
     file("text/javascript; charset=utf-8", include_str!("assets/live.js"))
 }
 
+pub(super) async fn review() -> impl IntoResponse {
+    file("text/javascript; charset=utf-8", include_str!("assets/review.js"))
+}
+
 pub(super) async fn icon() -> impl IntoResponse {
     file("image/svg+xml", include_str!("assets/icon.svg"))
 }

@@ -119,7 +119,7 @@ fn bar(all: i64, parts: &[(&'static str, i64)]) -> Vec<Part> {
     bar
 }
 
-fn card(record: &ShownRecord) -> Card {
+pub(super) fn card(record: &ShownRecord) -> Card {
     let name = shown(record.record.as_bytes());
     let filename = record.filename.as_deref().map(|name| shown(name.as_bytes()));
     let taken = record.taken_at.as_deref().map(|taken| shown(moment(taken).as_bytes()));

@@ -1,9 +1,9 @@
 //! The pages: customers see their own pictures, those who work for the shop see all customers.
 //!
 //! Owns what is asked for and how it looks: `routes` lists every address, `gate` is the one door, `visitor` knows who came.
-//! It stands on the catalogue and on the endpoints' sign-in; the pages never touch the spool, the blobs or the originals.
-//! Without TLS they
-//! are served to this machine and to named proxies only. On this machine the token that is printed at start signs an operator in.
+//! It stands on the catalogue and on the endpoints' sign-in, and asks the pipeline for the pictures of the review queue; spool,
+//! blobs and originals are none of its business. Without TLS the pages are served to this machine and to named proxies only.
+//! On this machine the token that is printed at start signs an operator in.
 
 mod assets;
 mod cards;
@@ -13,7 +13,9 @@ mod events;
 mod gate;
 mod listener;
 mod pages;
+mod pictures;
 mod reports;
+mod review;
 mod routes;
 mod sign_in;
 mod text;
@@ -35,11 +37,13 @@ use tokio::sync::watch;
 use crate::catalogue::{self, Catalogue};
 use crate::endpoint;
 use crate::endpoint::login::Logins;
+use crate::pipeline::Pipeline;
 
 pub use connect::Ports;
 pub use counts::Counts;
 pub use listener::Line;
 use listener::{Pages, Peer};
+pub use pictures::Pictures;
 
 /// How long answers that are on their way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -52,6 +56,10 @@ pub struct WebContext {
     pub logins: Arc<Logins>,
     /// What signs an operator in on this machine, see [`new_token`].
     pub token: String,
+    /// Who draws what a person is asked about.
+    pub pipeline: Arc<Pipeline>,
+    /// What was drawn of it last.
+    pub pictures: Pictures,
     /// Customers in numbers, as far as they are counted.
     pub counts: Counts,
     /// Where customers send their files.

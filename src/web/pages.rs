@@ -15,6 +15,7 @@ use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingFilter, Tx};
 use crate::domain::CustomerId;
+use crate::pipeline;
 use crate::report::InTreeError;
 
 /// How many a customer's first page shows of each list.
@@ -46,6 +47,12 @@ pub(super) enum Fault {
     /// The system has no randomness for a session.
     #[error(transparent)]
     Secret(#[from] super::Error),
+    /// A picture could not be drawn.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// A picture could not be written.
+    #[error(transparent)]
+    Png(#[from] png::EncodingError),
     /// The thread that read the catalogue ended early.
     #[error("reading the catalogue was cut short: {0}")]
     Thread(#[from] tokio::task::JoinError),

@@ -17,8 +17,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::gate::plain;
 use super::pages::{self, Fault, read};
 use super::visitor::{Door, Visitor};
-use super::{WebContext, assets, connect, events, reports, sign_in, thumbnail};
-use crate::domain::{CustomerId, ThumbnailId};
+use super::{WebContext, assets, connect, events, pictures, reports, review, sign_in, thumbnail};
+use crate::domain::{CandidateId, CustomerId, ThumbnailId};
 
 /// Bytes of a form at most.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -43,6 +43,8 @@ pub(super) enum Id {
     Customer,
     /// A thumbnail.
     Thumbnail,
+    /// A candidate.
+    Candidate,
 }
 
 /// One address.
@@ -56,7 +58,7 @@ pub(super) struct Route {
 
 /// The table.
 pub(super) fn table() -> Vec<Route> {
-    use Id::{Customer, None, Thumbnail};
+    use Id::{Candidate, Customer, None, Thumbnail};
     use Who::{Anyone, SignedIn, Staff};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
@@ -70,6 +72,9 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/customers/{id}/report/{file}", SignedIn, Customer, |method| on(method, reports::customer_file)),
         route(GET, "/matches", Staff, None, |method| on(method, reports::matches_page)),
         route(GET, "/matches/{form}", Staff, None, |method| on(method, reports::matches_file)),
+        route(GET, "/review", Staff, None, |method| on(method, review::page)),
+        route(GET, "/candidates/{id}/picture", Staff, Candidate, |method| on(method, pictures::picture)),
+        route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),
         route(GET, "/customers/{id}/{list}", SignedIn, Customer, |method| on(method, pages::list)),
         route(GET, "/thumbnails/{id}", SignedIn, Thumbnail, |method| on(method, thumbnail::thumbnail)),
         route(GET, "/sign-in", Anyone, None, |method| on(method, sign_in::customer_form)),
@@ -81,6 +86,7 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
         route(GET, "/style.css", Anyone, None, |method| on(method, assets::style)),
         route(GET, "/live.js", Anyone, None, |method| on(method, assets::live)),
+        route(GET, "/review.js", Anyone, None, |method| on(method, assets::review)),
         route(GET, "/icon.svg", Anyone, None, |method| on(method, assets::icon)),
     ]
 }
@@ -151,6 +157,10 @@ async fn owner(rule: &Rule, id: i64) -> Result<Option<CustomerId>, Fault> {
     match rule.id {
         Id::None => Ok(None),
         Id::Customer => Ok(Some(CustomerId(id))),
+        Id::Candidate => {
+            let subject = read(&rule.context, move |tx| tx.candidate_subject(CandidateId(id))).await?;
+            Ok(subject.map(|subject| subject.customer))
+        }
         Id::Thumbnail => read(&rule.context, move |tx| tx.thumbnail_customer(ThumbnailId(id))).await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod door;
 mod lists;
+mod review;
 mod who;
 
 use std::io::{Read, Write};
@@ -14,8 +15,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Id, Who, table};
-use super::{Counts, Line, Ports, WebContext, new_token, serve, token_address};
+use super::{Counts, Line, Pictures, Ports, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
+use crate::config::Config;
 use crate::domain::{Digest, Micros};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
 use crate::endpoint::tls::Tls;
@@ -51,10 +53,14 @@ impl Pages {
         let penalty = PenaltySettings { delay: Duration::ZERO, address_max: 4, ..PenaltySettings::default() };
         let settings = LoginSettings { penalty, ..LoginSettings::default() };
         let logins = Arc::new(Logins::new(Arc::clone(&catalogue), settings).unwrap());
+        let config = Config::load(folder.path()).unwrap();
+        let pipeline = crate::serve::pipeline_over(&config, Arc::clone(&catalogue)).unwrap();
         let context = Arc::new(WebContext {
             catalogue: Arc::clone(&catalogue),
             logins,
             token: token.clone(),
+            pipeline: Arc::new(pipeline),
+            pictures: Pictures::default(),
             counts: Counts::default(),
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             line,

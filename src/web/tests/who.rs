@@ -173,10 +173,18 @@ fn what_is_for_staff_is_not_there_for_customers() {
     let routes: Vec<_> = table().into_iter().filter(|route| route.who == Who::Staff).collect();
     assert!(!routes.is_empty());
     for route in routes {
-        let path = route.path.replace("{form}", "matches.csv");
+        let path = route.path.replace("{form}", "matches.csv").replace("{id}", "7");
         assert!(!path.contains('{'), "{path}: this test does not know what belongs here");
+        if route.method == MethodFilter::POST {
+            assert_eq!(status(&pages.post(&path, &anna, &format!("mark={}", pages.mark(&anna)))), 404, "{path}");
+            assert_eq!(status(&pages.post(&path, "", "")), 403, "{path}");
+            continue;
+        }
         assert_eq!(status(&pages.ask("GET", &path, &anna)), 404, "{path}");
         assert_eq!(status(&pages.ask("GET", &path, "")), 303, "{path}");
-        assert_eq!(status(&pages.get(&path)), 200, "{path}");
+        // What carries an id is there for staff where the thing is: the queue's own tests.
+        if route.id == Id::None {
+            assert_eq!(status(&pages.get(&path)), 200, "{path}");
+        }
     }
 }

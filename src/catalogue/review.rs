@@ -1,0 +1,124 @@
+//! The review queue: records whose picture a person is asked about, one after the other.
+//!
+//! The rule speaks some moments after an answer; until then the answer itself keeps its candidate out of the queue.
+
+use super::pages::{RECORD, THUMBNAIL, shown_record};
+use super::{Error, ShownRecord, Tx};
+use crate::domain::{CandidateId, CustomerId, RecordId};
+
+/// A record and what may be its picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The record.
+    pub id: RecordId,
+    /// How it is shown.
+    pub record: ShownRecord,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// What they are called.
+    pub customer_name: String,
+    /// The last decision about the record, 0 without one. Who answers says it again, so that nobody answers over another.
+    pub last_decision: i64,
+    /// The likeliest first.
+    pub proposals: Vec<Proposal>,
+}
+
+/// A picture that may be a record's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The candidate.
+    pub candidate: CandidateId,
+    /// The path of an upload that carries it.
+    pub path: Vec<u8>,
+    /// The page or frame of the file, from 1.
+    pub number: i64,
+    /// The file's size.
+    pub bytes: i64,
+    /// Its width in pixels, upright, where it could be read.
+    pub width: Option<i64>,
+    /// Its height in pixels, upright.
+    pub height: Option<i64>,
+    /// Whether it would be put back as a copy.
+    pub copy: bool,
+    /// What speaks for it and against it, in words.
+    pub reason: String,
+}
+
+/// Candidates (`k` of record `r`) that a person is asked about and has not answered. Joined so that `candidates_of_customer` serves.
+const OPEN: &str = "customers c JOIN candidates k ON k.customer = c.id AND k.verdict = 'review' \
+     JOIN records r ON r.id = k.record AND r.retired_at IS NULL \
+     JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
+     WHERE coalesce((SELECT d.act FROM decisions d WHERE d.record = k.record AND d.digest = b.digest AND d.number = i.number \
+       ORDER BY d.id DESC LIMIT 1), 'withdraw') = 'withdraw' \
+     AND NOT EXISTS (SELECT 1 FROM decisions y WHERE y.record = k.record AND y.act IN ('accept', 'attach') \
+       AND y.at > coalesce(k.decided_at, 0) AND NOT EXISTS (SELECT 1 FROM decisions z WHERE z.record = y.record \
+       AND z.digest = y.digest AND z.number = y.number AND z.id > y.id))";
+
+impl Tx<'_> {
+    /// Records that a person is asked about, of one customer or all.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn questions(&self, customer: Option<CustomerId>) -> Result<i64, Error> {
+        self.one(
+            &format!("SELECT count(DISTINCT k.record) FROM {OPEN} AND (?1 IS NULL OR c.id = ?1)"),
+            [customer.map(|customer| customer.0)],
+            |row| row.get(0),
+        )
+    }
+
+    /// The first question behind a record.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn question_behind(&self, customer: Option<CustomerId>, behind: i64) -> Result<Option<Question>, Error> {
+        let next = self.one(
+            &format!("SELECT min(k.record) FROM {OPEN} AND (?1 IS NULL OR c.id = ?1) AND k.record > ?2"),
+            (customer.map(|customer| customer.0), behind),
+            |row| row.get::<Option<i64>>(0),
+        )?;
+        next.map(|record| self.question(RecordId(record))).transpose()
+    }
+
+    fn question(&self, id: RecordId) -> Result<Question, Error> {
+        let (record, customer, customer_name, last_decision) = self.one(
+            &format!(
+                "SELECT {RECORD}, c.id, c.name, coalesce((SELECT max(d.id) FROM decisions d WHERE d.record = r.id), 0) \
+                 FROM records r {THUMBNAIL} JOIN customers c ON c.id = r.customer WHERE r.id = ?1"
+            ),
+            [id.0],
+            |row| Ok((shown_record(&row)?, CustomerId(row.get(9)?), row.get(10)?, row.get(11)?)),
+        )?;
+        let proposals = self.rows(
+            &format!(
+                "SELECT k.id, (SELECT u.path FROM uploads u WHERE u.blob = b.id ORDER BY u.path, u.id LIMIT 1), i.number, b.size, \
+                 i.width, i.height, k.grade = 'copy', k.reason FROM {OPEN} AND k.record = ?1 AND c.id = ?2 \
+                 ORDER BY coalesce(k.rank, 9999), k.id"
+            ),
+            (id.0, customer.0),
+            |row| {
+                Ok(Proposal {
+                    candidate: CandidateId(row.get(0)?),
+                    path: row.get::<Option<Vec<u8>>>(1)?.unwrap_or_default(),
+                    number: row.get(2)?,
+                    bytes: row.get(3)?,
+                    width: row.get(4)?,
+                    height: row.get(5)?,
+                    copy: row.get::<Option<bool>>(6)?.unwrap_or_default(),
+                    reason: row.get::<Option<String>>(7)?.unwrap_or_default(),
+                })
+            },
+        )?;
+        Ok(Question { id, record, customer, customer_name, last_decision, proposals })
+    }
+
+    /// The last decision about a record, and who made it.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn last_decision(&self, record: RecordId) -> Result<Option<(i64, String)>, Error> {
+        self.first("SELECT id, who FROM decisions WHERE record = ?1 ORDER BY id DESC LIMIT 1", [record.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! The review queue: one record at a time, with the pictures that may be its own beside what survived of it.
+//!
+//! An answer is a decision like any other; the pipeline acts on it. A form says which decision about the record its page
+//! knew, so that of two people who look at the same record the second one changes nothing.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Extension, Form, Path, Query, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use super::WebContext;
+use super::cards::{Card, card};
+use super::pages::{Fault, read, write};
+use super::pictures::drawn;
+use super::text::{number, pixels, query, size};
+use super::visitor::{Frame, Visitor};
+use crate::catalogue::{self, Act, Proposal, Question, Tx};
+use crate::domain::{CandidateId, CustomerId};
+use crate::tree::shown;
+
+/// Pictures of one record that are drawn at most; the others are asked about once these are answered.
+const PROPOSALS_MAX: usize = 6;
+
+/// Where in the queue a page stands, and what was done on the page before.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Place {
+    /// Only this customer's records.
+    customer: String,
+    /// The record that the page begins behind.
+    behind: String,
+    /// The candidate that was answered.
+    answered: String,
+    /// What was said of it: an answer's word, or what stood in its way.
+    said: String,
+}
+
+impl Place {
+    fn customer(&self) -> Result<Option<CustomerId>, Fault> {
+        number_of(&self.customer).map(|id| id.map(CustomerId))
+    }
+
+    fn address(&self) -> String {
+        let all = [
+            ("customer", self.customer.as_str()),
+            ("behind", self.behind.as_str()),
+            ("answered", self.answered.as_str()),
+            ("said", self.said.as_str()),
+        ];
+        match query(all.into_iter().filter(|(_, value)| !value.is_empty())) {
+            empty if empty.is_empty() => "/review".to_owned(),
+            query => format!("/review?{query}"),
+        }
+    }
+}
+
+/// A number in an address or a form; nothing for an empty text.
+fn number_of(text: &str) -> Result<Option<i64>, Fault> {
+    match text {
+        "" => Ok(None),
+        text => Ok(Some(text.parse().map_err(|_| Fault::Asked("There is no such place in the review queue."))?)),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "review.html", config = "src/web/askama.toml")]
+struct Review {
+    frame: Frame,
+    left: String,
+    place: Place,
+    /// What to say of the page before.
+    said: &'static str,
+    can_undo: bool,
+    question: Option<Shown>,
+}
+
+/// A question as the page shows it.
+struct Shown {
+    card: Card,
+    customer: i64,
+    customer_name: String,
+    last_decision: i64,
+    /// The address of the page behind this one.
+    next: String,
+    more: usize,
+    proposals: Vec<ShownProposal>,
+}
+
+struct ShownProposal {
+    candidate: i64,
+    /// From 1, for the keys.
+    place: usize,
+    path: String,
+    page: Option<i64>,
+    facts: String,
+    copy: bool,
+    reason: String,
+    picture: Option<Parts>,
+}
+
+/// Where the parts of a picture begin.
+struct Parts {
+    width: u32,
+    height: u32,
+    twice: u32,
+    all: u32,
+}
+
+/// `/review`.
+pub(super) async fn page(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(place): Query<Place>,
+) -> Result<Html<String>, Fault> {
+    let (customer, behind) = (place.customer()?, number_of(&place.behind)?.unwrap_or(0));
+    let (left, question) = read(&context, move |tx| {
+        let left = tx.questions(customer)?;
+        match tx.question_behind(customer, behind)? {
+            // At the end of the queue it begins again with what was skipped.
+            None if left > 0 => Ok((left, tx.question_behind(customer, 0)?)),
+            question => Ok((left, question)),
+        }
+    })
+    .await?;
+    let question = match question {
+        Some(question) => Some(show(&context, &place, question).await?),
+        None => None,
+    };
+    let (said, can_undo) = match place.said.as_str() {
+        "same" => ("Noted: it is the picture, and it goes back to its record.", true),
+        "different" => ("Noted: it is not the picture.", true),
+        "undone" => ("Taken back, as if it had not been said.", false),
+        "met" => ("Somebody else answered meanwhile. Their answer stands; yours changed nothing.", false),
+        _ => ("", false),
+    };
+    let page = Review { frame: Frame::of(&visitor), left: number(left), place, said, can_undo, question };
+    Ok(Html(page.render()?))
+}
+
+async fn show(context: &Arc<WebContext>, place: &Place, question: Question) -> Result<Shown, Fault> {
+    let mut proposals = Vec::new();
+    for (at, proposal) in question.proposals.iter().take(PROPOSALS_MAX).enumerate() {
+        let picture = match drawn(context, proposal.candidate).await {
+            // A store that is away must not keep a person from everything else that the page tells.
+            Err(Fault::Pipeline(error)) => {
+                tracing::warn!("candidate {} cannot be drawn for the review queue: {error}", proposal.candidate);
+                None
+            }
+            drawn => drawn?,
+        };
+        let picture = picture.map(|picture| Parts {
+            width: picture.width,
+            height: picture.height,
+            twice: 2 * picture.width,
+            all: 3 * picture.width,
+        });
+        proposals.push(show_proposal(at + 1, proposal, picture));
+    }
+    let next = Place { customer: place.customer.clone(), behind: question.id.to_string(), ..Place::default() };
+    Ok(Shown {
+        card: card(&question.record),
+        customer: question.customer.0,
+        customer_name: shown(question.customer_name.as_bytes()),
+        last_decision: question.last_decision,
+        next: next.address(),
+        more: question.proposals.len().saturating_sub(PROPOSALS_MAX),
+        proposals,
+    })
+}
+
+fn show_proposal(place: usize, proposal: &Proposal, picture: Option<Parts>) -> ShownProposal {
+    let pixels = pixels(proposal.width, proposal.height);
+    ShownProposal {
+        candidate: proposal.candidate.0,
+        place,
+        path: shown(&proposal.path),
+        page: Some(proposal.number).filter(|number| *number > 1),
+        facts: pixels.into_iter().chain([size(proposal.bytes)]).collect::<Vec<_>>().join(", "),
+        copy: proposal.copy,
+        reason: shown(proposal.reason.as_bytes()),
+        picture,
+    }
+}
+
+/// What a form of the review page sends.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Answer {
+    answer: Word,
+    /// The last decision about the record that the page knew.
+    #[serde(default)]
+    seen: String,
+    #[serde(default)]
+    customer: String,
+    #[serde(default)]
+    behind: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Same,
+    Different,
+    Undo,
+}
+
+/// `/candidates/{id}/answer`: writes an answer down, or takes it back, and goes on with the queue.
+pub(super) async fn answer(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Form(form): Form<Answer>,
+) -> Result<Response, Fault> {
+    let id = CandidateId(id.parse().map_err(|_| Fault::NoPage)?);
+    let (word, seen, who) = (form.answer, number_of(&form.seen)?.unwrap_or(0), visitor.name());
+    let said = write(&context, move |tx| match word {
+        Word::Same => decide(tx, id, Act::Accept, seen, &who),
+        Word::Different => decide(tx, id, Act::Reject, seen, &who),
+        Word::Undo => undo(tx, id, &who),
+    });
+    let said = said.await?.ok_or(Fault::NoPage)?;
+    let place = Place { customer: form.customer, behind: form.behind, answered: id.to_string(), said: said.to_owned() };
+    Ok(Redirect::to(&place.address()).into_response())
+}
+
+/// What is to be said of it; nothing where there is no such candidate.
+fn decide(
+    tx: &Tx<'_>,
+    id: CandidateId,
+    act: Act,
+    seen: i64,
+    who: &str,
+) -> Result<Option<&'static str>, catalogue::Error> {
+    let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
+    if tx.last_decision(subject.record)?.map_or(0, |(last, _)| last) != seen {
+        return Ok(Some("met"));
+    }
+    tx.decide(&subject, act, who, "")?;
+    Ok(Some(if act == Act::Accept { "same" } else { "different" }))
+}
+
+fn undo(tx: &Tx<'_>, id: CandidateId, who: &str) -> Result<Option<&'static str>, catalogue::Error> {
+    let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
+    // Only one's own answer, and only while nobody has said more about the record.
+    if tx.last_decision(subject.record)?.is_none_or(|(_, by)| by != who) || tx.standing_answer(&subject)?.is_none() {
+        return Ok(Some("met"));
+    }
+    tx.decide(&subject, Act::Withdraw, who, "")?;
+    Ok(Some("undone"))
+}

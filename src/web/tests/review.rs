@@ -1,0 +1,118 @@
+//! The review queue: answers, taking them back, and two people at once.
+
+use super::*;
+
+/// Customer anna (7) with two records, each with a file that may be its own; for the first there are two.
+fn asked(pages: &Pages) {
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (7, '<b>anna', 0), (8, 'bert', 0);
+         INSERT INTO records (id, customer, name, filename, imported_at, changed_seq)
+           VALUES (1, 7, 'r1', '<i>one.jpg', 0, 1), (2, 7, 'r2', 'two.jpg', 0, 2), (3, 8, 'r3', NULL, 0, 3);
+         INSERT INTO submissions (id, customer, started_at, last_at) VALUES (1, 7, 0, 0);
+         INSERT INTO blobs (id, customer, digest, size) VALUES (1, 7, zeroblob(32), 9),
+           (2, 7, CAST(zeroblob(31) || X'02' AS BLOB), 9), (3, 7, CAST(zeroblob(31) || X'03' AS BLOB), 9);
+         INSERT INTO images (id, customer, blob, number, width, height)
+           VALUES (1, 7, 1, 1, 400, 300), (2, 7, 2, 1, NULL, NULL), (3, 7, 3, 1, 40, 30);
+         INSERT INTO uploads (id, customer, submission, path, size, sha256, endpoint, received_at, state, node, blob) VALUES
+           (1, 7, 1, CAST('first<u>.jpg' AS BLOB), 9, zeroblob(32), 'ftp', 0, 'decided', 'n', 1),
+           (2, 7, 1, CAST('second.jpg' AS BLOB), 9, CAST(zeroblob(31) || X'02' AS BLOB), 'ftp', 0, 'decided', 'n', 2),
+           (3, 7, 1, CAST('third.jpg' AS BLOB), 9, CAST(zeroblob(31) || X'03' AS BLOB), 'ftp', 0, 'decided', 'n', 3);
+         INSERT INTO candidates (id, customer, image, record, evidence, verdict, grade, rank, reason, decided_at) VALUES
+           (11, 7, 1, 1, '{}', 'review', 'original', 2, 'less <likely>', 0),
+           (12, 7, 2, 1, '{}', 'review', 'copy', 1, 'the likelier', 0),
+           (13, 7, 3, 2, '{}', 'review', 'original', 1, 'alone', 0);",
+    );
+}
+
+/// The candidates that a page asks about, in its order.
+fn candidates(page: &str) -> Vec<&str> {
+    page.split("action=\"/candidates/")
+        .skip(1)
+        .filter(|form| form.contains("value=\"same\""))
+        .filter_map(|form| form.split('/').next())
+        .collect()
+}
+
+fn say(pages: &Pages, cookie: &str, candidate: u32, answer: &str, seen: i64) -> String {
+    let form = format!("mark={}&answer={answer}&seen={seen}", pages.mark(cookie));
+    let done = pages.post(&format!("/candidates/{candidate}/answer"), cookie, &form);
+    assert_eq!(status(&done), 303, "{done}");
+    header(&done, "location").unwrap().to_owned()
+}
+
+fn acts(pages: &Pages) -> Vec<String> {
+    let kept = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
+    let mut rows = kept.prepare("SELECT record || act || who FROM decisions ORDER BY id").unwrap();
+    rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+const OPERATOR: &str = "operator on this machine";
+
+#[test]
+fn the_queue_shows_the_likeliest_first_and_nothing_as_markup() {
+    let pages = Pages::start();
+    asked(&pages);
+    let page = pages.get("/review");
+    assert_eq!(status(&page), 200);
+    assert_eq!(candidates(&page), ["12", "11"]);
+    assert!(page.contains("2 left"));
+    assert!(page.contains("It would come back as a copy"));
+    assert!(page.contains("first&#60;u&#62;.jpg") && page.contains("less &#60;likely&#62;"), "{page}");
+    for raw in ["<u>", "<likely>", "<i>one", "<b>anna"] {
+        assert!(!page.contains(raw), "{raw}");
+    }
+    // Skipped records come again at the end of the queue.
+    assert_eq!(candidates(&pages.get("/review?behind=1")), ["13"]);
+    assert_eq!(candidates(&pages.get("/review?behind=2")), ["12", "11"]);
+    assert!(pages.get("/review?customer=8").contains("Nobody has to be asked"));
+    assert_eq!(status(&pages.get("/review?behind=x")), 400);
+}
+
+#[test]
+fn an_answer_is_a_decision_that_can_be_taken_back() {
+    let pages = Pages::start();
+    asked(&pages);
+    let next = say(&pages, &pages.operator, 12, "different", 0);
+    let page = pages.get(&next);
+    assert!(page.contains("it is not the picture"), "{page}");
+    assert_eq!(candidates(&page), ["11"], "the other one of this record is still open");
+    assert_eq!(say(&pages, &pages.operator, 12, "undo", 0), "/review?answered=12&said=undone");
+    assert_eq!(candidates(&pages.get("/review")), ["12", "11"]);
+    let last = 2;
+    say(&pages, &pages.operator, 11, "same", last);
+    assert_eq!(candidates(&pages.get("/review")), ["13"], "an accepted picture settles its record");
+    let expected = ["1reject", "1withdraw", "1accept"].map(|act| format!("{act}{OPERATOR}"));
+    assert_eq!(acts(&pages), expected);
+}
+
+#[test]
+fn of_two_people_the_second_changes_nothing() {
+    let pages = Pages::start();
+    asked(&pages);
+    say(&pages, &pages.operator, 12, "same", 0);
+    assert_eq!(say(&pages, &pages.operator, 11, "same", 0), "/review?answered=11&said=met");
+    assert!(pages.get("/review?answered=11&said=met").contains("Their answer stands"));
+    pages.sql("UPDATE decisions SET who = 'sue'");
+    assert!(
+        say(&pages, &pages.operator, 12, "undo", 0).ends_with("said=met"),
+        "another's answer is theirs to take back"
+    );
+    assert_eq!(acts(&pages), ["1acceptsue"]);
+}
+
+#[test]
+fn customers_have_no_part_in_it() {
+    let pages = Pages::start();
+    asked(&pages);
+    let hash = hash_password(b"bert").unwrap();
+    pages.sql(&format!("UPDATE customers SET password_hash = '{hash}' WHERE id = 8"));
+    let bert = pages.sign_in("bert");
+    let mark = pages.mark(&bert);
+    for target in ["/review", "/candidates/12/picture"] {
+        assert_eq!(status(&pages.ask("GET", target, &bert)), 404);
+    }
+    let answer = pages.post("/candidates/12/answer", &bert, &format!("mark={mark}&answer=same&seen=0"));
+    assert_eq!(status(&answer), 404);
+    assert!(acts(&pages).is_empty());
+    assert_eq!(status(&pages.post("/candidates/99/answer", &pages.operator, "answer=same")), 404);
+}
