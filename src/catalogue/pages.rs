@@ -32,6 +32,8 @@ pub struct CustomerCounts {
     pub undecided: i64,
     /// Uploads that could not be used, for whatever reason.
     pub problems: i64,
+    /// Records that were given up.
+    pub removed: i64,
 }
 
 impl CustomerCounts {
@@ -53,6 +55,7 @@ impl CustomerCounts {
             received_bytes: self.received_bytes + other.received_bytes,
             undecided: self.undecided + other.undecided,
             problems: self.problems + other.problems,
+            removed: self.removed + other.removed,
         }
     }
 }
@@ -165,6 +168,7 @@ const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT count(*) FROM uploads u WHERE u.customer = c.id), \
      (SELECT coalesce(sum(u.size), 0) FROM uploads u WHERE u.customer = c.id), \
      (SELECT count(*) FROM uploads u WHERE u.customer = c.id AND u.state IN ('received', 'stored')), \
+     (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NOT NULL), \
      (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
@@ -185,7 +189,8 @@ fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
         received: row.get(6)?,
         received_bytes: row.get(7)?,
         undecided: row.get(8)?,
-        problems: row.get(9)?,
+        removed: row.get(9)?,
+        problems: row.get(10)?,
     })
 }
 

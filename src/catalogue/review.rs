@@ -112,6 +112,15 @@ impl Tx<'_> {
         Ok(Question { id, record, customer, customer_name, last_decision, proposals })
     }
 
+    /// Asks about a candidate again whose answer was taken back; what the rule thinks of it is known some moments later.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn ask_again(&self, candidate: CandidateId) -> Result<(), Error> {
+        self.execute("UPDATE candidates SET verdict = 'review' WHERE id = ?1", [candidate.0])?;
+        Ok(())
+    }
+
     /// The last decision about a record, and who made it.
     ///
     /// # Errors

@@ -28,7 +28,13 @@ pub(super) struct Person {
 }
 
 impl Person {
-    fn name(&self) -> String {
+    /// Why, as it was given; empty without a reason.
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Who decides.
+    pub(super) fn name(&self) -> String {
         let given = self.name.clone().filter(|name| !name.is_empty());
         let user = || {
             ["SUDO_USER", "USER", "LOGNAME"]
@@ -98,7 +104,7 @@ fn record(tx: &Tx<'_>, name: &str) -> anyhow::Result<Record> {
 }
 
 /// Lets the pipeline act on what was written down, unless a server does.
-fn carry_out(data: &Path) -> anyhow::Result<()> {
+pub(super) fn carry_out(data: &Path) -> anyhow::Result<()> {
     match House::open(&Config::load(data)?)? {
         Some(house) => Ok(pipeline::run_until_nothing_is_left(house.pipeline)?),
         None => Ok(()),

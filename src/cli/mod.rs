@@ -12,6 +12,7 @@ mod import;
 mod init;
 mod password;
 mod report;
+mod retire;
 mod review;
 mod scan;
 mod serve;
@@ -67,6 +68,8 @@ enum Command {
     Attach(decide::AttachArgs),
     /// Take the picture off a record by hand
     Detach(decide::DetachArgs),
+    /// Give records up that nobody will send a picture for, or look for them again
+    Retire(retire::RetireArgs),
 }
 
 /// How a command ended that did not fail.
@@ -102,6 +105,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Review(command) => review::run(data, command),
         Command::Attach(args) => decide::attach(data, &args),
         Command::Detach(args) => decide::detach(data, &args),
+        Command::Retire(args) => retire::run(data, args),
     }
 }
 

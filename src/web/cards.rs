@@ -4,7 +4,7 @@
 //! a page as itself; the templates then escape what HTML would take for its own.
 
 use super::text::{counted, number, pixels, size};
-use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord};
+use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RemovedPicture, ReturnedPicture, ShownRecord};
 use crate::tree::shown;
 
 /// How far a customer, or all of them, have come: numbers as text, and the parts of the bar in percent.
@@ -18,6 +18,8 @@ pub(super) struct Progress {
     pub(super) missing_count: i64,
     pub(super) returned_count: i64,
     pub(super) problem_count: i64,
+    pub(super) removed: String,
+    pub(super) has_removed: bool,
     pub(super) asked: String,
     pub(super) undecided: String,
     pub(super) received: String,
@@ -41,6 +43,8 @@ pub(super) struct Part {
 
 /// One picture.
 pub(super) struct Card {
+    /// The record's number, where the page lets somebody choose it.
+    pub(super) id: i64,
     pub(super) title: String,
     pub(super) record: String,
     pub(super) thumbnail: Option<String>,
@@ -79,6 +83,8 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         missing_count: counts.missing(),
         returned_count: counts.returned,
         problem_count: counts.problems,
+        removed: number(counts.removed),
+        has_removed: counts.removed > 0,
         asked: number(asked),
         undecided: number(counts.undecided),
         received: number(counts.received),
@@ -124,6 +130,7 @@ pub(super) fn card(record: &ShownRecord) -> Card {
     let filename = record.filename.as_deref().map(|name| shown(name.as_bytes()));
     let taken = record.taken_at.as_deref().map(|taken| shown(moment(taken).as_bytes()));
     Card {
+        id: 0,
         title: filename.unwrap_or_else(|| name.clone()),
         record: name,
         // A browser keeps a picture under its address; the digest in it makes a changed picture another one.
@@ -151,7 +158,14 @@ fn moment(text: &str) -> String {
 }
 
 pub(super) fn missing_card(picture: &MissingPicture) -> Card {
-    Card { asked: picture.asked > 0, ..card(&picture.record) }
+    Card { id: picture.id, asked: picture.asked > 0, ..card(&picture.record) }
+}
+
+pub(super) fn removed_card(picture: &RemovedPicture) -> Card {
+    let why = Some(shown(picture.why.as_bytes())).filter(|why| !why.is_empty());
+    let card = card(&picture.record);
+    let facts = card.facts.iter().cloned().chain(why).collect();
+    Card { id: picture.id, facts, ..card }
 }
 
 pub(super) fn returned_card(picture: &ReturnedPicture) -> Card {

@@ -14,6 +14,7 @@ mod gate;
 mod listener;
 mod pages;
 mod pictures;
+mod removals;
 mod reports;
 mod review;
 mod routes;

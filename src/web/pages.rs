@@ -8,9 +8,12 @@ use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::WebContext;
-use super::cards::{Card, Problem, Progress, live_seconds, missing_card, problem, progress, returned_card};
+use super::cards::{
+    Card, Problem, Progress, live_seconds, missing_card, problem, progress, removed_card, returned_card,
+};
 use super::counts::counts;
 use super::gate::plain;
+use super::removals;
 use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingFilter, Tx};
@@ -134,6 +137,9 @@ struct OneList {
     word: &'static str,
     lists: Lists,
     asked: Asked,
+    /// Records that can be looked for again in one step.
+    removed: Vec<i64>,
+    restored: usize,
     total: String,
     /// What leads to the next page, if there is one.
     next: Option<String>,
@@ -146,6 +152,7 @@ struct Lists {
     missing: Vec<Card>,
     returned: Vec<Card>,
     problems: Vec<Problem>,
+    removed: Vec<Card>,
 }
 
 /// `/`: every customer in numbers, for those who work for the shop; a customer's own page is elsewhere.
@@ -186,6 +193,7 @@ pub(super) async fn customer(
         missing: missing.iter().map(missing_card).collect(),
         returned: returned.iter().map(returned_card).collect(),
         problems: problems.iter().map(problem).collect(),
+        removed: Vec::new(),
     };
     let page = Customer {
         frame: Frame::of(&visitor),
@@ -205,6 +213,10 @@ pub(super) struct Asked {
     from: String,
     to: String,
     size: String,
+    /// Records that were given up on the page before, see [`removals::removed`].
+    removed: String,
+    /// How many are looked for again since the page before.
+    restored: String,
 }
 
 impl Asked {
@@ -254,7 +266,7 @@ fn day(text: &str) -> Result<Option<String>, Fault> {
     }
 }
 
-/// `/customers/{id}/missing`, `/returned` and `/problems`: one list of one customer, a page at a time.
+/// `/customers/{id}/missing`, `/returned`, `/problems` and `/removed`: one list of one customer, a page at a time.
 pub(super) async fn list(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
@@ -266,6 +278,7 @@ pub(super) async fn list(
         "missing" => ("Still missing", "missing", 0),
         "returned" => ("Came back", "returned", i64::MAX),
         "problems" => ("Could not be used", "problems", 0),
+        "removed" => ("No longer looked for", "removed", 0),
         _ => return Err(Fault::NoPage),
     };
     let (place, filter) = (asked.place(first)?, asked.filter()?);
@@ -275,6 +288,7 @@ pub(super) async fn list(
     let total = match word {
         "missing" => counts.missing(),
         "returned" => counts.returned,
+        "removed" => counts.removed,
         _ => counts.problems,
     };
     let found = read(&context, move |tx| {
@@ -288,6 +302,11 @@ pub(super) async fn list(
             "returned" => {
                 let rows = tx.page_returned(id, place, read_max)?;
                 lists.returned = rows.iter().take(shown).map(returned_card).collect();
+                rows.iter().map(|row| row.id).collect()
+            }
+            "removed" => {
+                let rows = tx.page_removed(id, place, read_max)?;
+                lists.removed = rows.iter().take(shown).map(removed_card).collect();
                 rows.iter().map(|row| row.id).collect()
             }
             _ => {
@@ -309,6 +328,8 @@ pub(super) async fn list(
         lists,
         total: number(total),
         next: last.map(|last| asked.next(last)),
+        removed: removals::removed(&asked.removed),
+        restored: asked.restored.parse().unwrap_or(0),
         asked,
     };
     Ok(Html(page.render()?))

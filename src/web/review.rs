@@ -246,5 +246,6 @@ fn undo(tx: &Tx<'_>, id: CandidateId, who: &str) -> Result<Option<&'static str>,
         return Ok(Some("met"));
     }
     tx.decide(&subject, Act::Withdraw, who, "")?;
+    tx.ask_again(id)?;
     Ok(Some("undone"))
 }

@@ -17,7 +17,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::gate::plain;
 use super::pages::{self, Fault, read};
 use super::visitor::{Door, Visitor};
-use super::{WebContext, assets, connect, events, pictures, reports, review, sign_in, thumbnail};
+use super::{WebContext, assets, connect, events, pictures, removals, reports, review, sign_in, thumbnail};
 use crate::domain::{CandidateId, CustomerId, ThumbnailId};
 
 /// Bytes of a form at most.
@@ -75,6 +75,8 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/review", Staff, None, |method| on(method, review::page)),
         route(GET, "/candidates/{id}/picture", Staff, Candidate, |method| on(method, pictures::picture)),
         route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),
+        route(POST, "/customers/{id}/remove", SignedIn, Customer, |method| on(method, removals::remove)),
+        route(POST, "/customers/{id}/restore", SignedIn, Customer, |method| on(method, removals::restore)),
         route(GET, "/customers/{id}/{list}", SignedIn, Customer, |method| on(method, pages::list)),
         route(GET, "/thumbnails/{id}", SignedIn, Thumbnail, |method| on(method, thumbnail::thumbnail)),
         route(GET, "/sign-in", Anyone, None, |method| on(method, sign_in::customer_form)),

@@ -2,6 +2,7 @@
 
 mod door;
 mod lists;
+mod removals;
 mod review;
 mod who;
 

@@ -170,6 +170,50 @@ fn what_a_person_decided_stays_decided() {
 }
 
 #[test]
+fn an_answer_that_is_taken_back_was_never_given() {
+    let shop = shop_of(&["harbour.jpg"]);
+    std::fs::write(shop.data().join("reunite.toml"), "[attach]\nmode = \"propose\"\n").unwrap();
+    let folder = dump(&shop, &[("originals/harbour.jpg", "harbour.jpg")]);
+    scan(&shop, &folder);
+    let put_back = shop.data().join("originals/anna/R-harbour.jpg");
+    let asked = || shop.report("review");
+    let before = asked();
+    let [row] = &before[..] else { panic!("one question: {before:?}") };
+    let candidate = row["candidate"].clone();
+    assert!(!shop.run(["review", "undo", &candidate]).status.success(), "nobody has answered yet");
+
+    for answer in ["accept", "reject"] {
+        shop.ok(["review", answer, &candidate]);
+        assert_eq!(put_back.exists(), answer == "accept");
+        assert!(asked().is_empty());
+        shop.ok(["review", "undo", &candidate]);
+        assert!(!put_back.exists(), "what the answer put back leaves with it");
+        assert_eq!(asked(), before, "the question is open again");
+    }
+}
+
+#[test]
+fn what_is_given_up_is_not_looked_for_until_it_is_again() {
+    let shop = shop_of(&["harbour.jpg", "smile-1.jpg"]);
+    shop.ok(["retire", "R-harbour", "--why", "the customer asked for it"]);
+    scan(&shop, &dump(&shop, &[("originals/harbour.jpg", "harbour.jpg")]));
+    let put_back = shop.data().join("originals/anna/R-harbour.jpg");
+    assert!(!put_back.exists());
+    let missing: Vec<String> = shop.report("missing").into_iter().map(|row| row["record"].clone()).collect();
+    assert_eq!(missing, ["R-smile-1"]);
+    assert!(!shop.run(["retire", "R-smile-1", "R-harbour"]).status.success(), "it is retired already");
+    assert_eq!(shop.report("missing").len(), 1, "all or none");
+
+    // The file came while nobody looked for it, and is found now.
+    shop.ok(["retire", "R-harbour", "--undo"]);
+    assert_eq!(sha256(&put_back), sha256(&fixture("originals/harbour.jpg")));
+    let refused = shop.run(["retire", "R-harbour"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is back"), "{refused:?}");
+    assert!(put_back.exists());
+}
+
+#[test]
 fn a_key_that_holds_foreign_bytes_is_left_alone() {
     let shop = shop_of(&["harbour.jpg"]);
     let theirs = shop.data().join("originals/anna/R-harbour.jpg");

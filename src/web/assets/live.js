@@ -29,7 +29,9 @@ async function refresh() {
   content.dataset.live = fresh.dataset.live;
   if (fresh.innerHTML === content.innerHTML) return;
   const active = document.activeElement;
-  if (!getSelection().isCollapsed || (content.contains(active) && active.matches("input, select, textarea"))) {
+  // What somebody has chosen must not be forgotten under their hands.
+  const choosing = content.querySelector("input:checked");
+  if (choosing || !getSelection().isCollapsed || (content.contains(active) && active.matches("input, select, textarea"))) {
     due = true;
     return;
   }

@@ -79,9 +79,15 @@ fn an_answer_is_a_decision_that_can_be_taken_back() {
     assert_eq!(say(&pages, &pages.operator, 12, "undo", 0), "/review?answered=12&said=undone");
     assert_eq!(candidates(&pages.get("/review")), ["12", "11"]);
     let last = 2;
+    // Even where the rule has spoken in between, and knows nothing of the undoing yet.
+    say(&pages, &pages.operator, 12, "different", last);
+    pages.sql("UPDATE candidates SET verdict = 'none', decided_at = NULL WHERE id = 12");
+    say(&pages, &pages.operator, 12, "undo", 0);
+    assert_eq!(candidates(&pages.get("/review")), ["12", "11"]);
+    let last = 4;
     say(&pages, &pages.operator, 11, "same", last);
     assert_eq!(candidates(&pages.get("/review")), ["13"], "an accepted picture settles its record");
-    let expected = ["1reject", "1withdraw", "1accept"].map(|act| format!("{act}{OPERATOR}"));
+    let expected = ["1reject", "1withdraw", "1reject", "1withdraw", "1accept"].map(|act| format!("{act}{OPERATOR}"));
     assert_eq!(acts(&pages), expected);
 }
 
