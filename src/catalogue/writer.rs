@@ -16,6 +16,9 @@ use super::{Error, Tx, lock};
 /// Units that one commit carries at most, so that no caller waits without end behind a crowd.
 const UNITS_MAX: usize = 256;
 
+/// Commits in a row that may go unsynced, so that neither the write-ahead log nor what a loss of power undoes grows without end.
+const UNSYNCED_MAX: u32 = 256;
+
 /// What a loss of power may do to a unit of work whose answer was handed out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lasting {
@@ -119,13 +122,13 @@ fn deliver<T, E: From<Error>>(answer: &SyncSender<Outcome<T, E>>, commit: Result
 }
 
 fn serve(connection: Connection, units: &Receiver<Unit>) {
-    let mut log = Log { connection, synced: true, unsynced: false, doubtful: false };
+    let mut log = Log { connection, synced: true, unsynced: 0, doubtful: false };
     while let Ok(first) = units.recv() {
         // How a transaction commits has to be said before it begins, so those that wait are counted first.
         let batch: Vec<Unit> = std::iter::once(first).chain(units.try_iter().take(UNITS_MAX - 1)).collect();
-        let lasting = match batch.iter().any(|unit| unit.lasting == Lasting::Durable) {
-            true => Lasting::Durable,
-            false => Lasting::Redoable,
+        let lasting = match batch.iter().all(|unit| unit.lasting == Lasting::Redoable) {
+            true if log.unsynced < UNSYNCED_MAX => Lasting::Redoable,
+            _ => Lasting::Durable,
         };
         if let Err(error) = log.begin(lasting) {
             let message = error.to_string();
@@ -142,13 +145,16 @@ fn serve(connection: Connection, units: &Receiver<Unit>) {
     }
 }
 
+/// Pages of the write-ahead log from which on a synced commit brings them into the database: SQLite's own default.
+const CHECKPOINT_PAGES: u32 = 1000;
+
 /// The write-ahead log and what of it is on the disk.
 struct Log {
     connection: Connection,
     /// Whether commits are synced, as the connection is set now.
     synced: bool,
-    /// It ends with commits that were not synced.
-    unsynced: bool,
+    /// So many commits at its end were not synced.
+    unsynced: u32,
     /// A sync failed while it held such commits. Linux tells of a block that it cannot write once, then takes it for written:
     /// what is appended behind such a hole would be lost with it.
     doubtful: bool,
@@ -165,11 +171,15 @@ impl Log {
                     None,
                 ));
             }
-            (self.doubtful, self.unsynced) = (false, false);
+            (self.doubtful, self.unsynced) = (false, 0);
         }
         let synced = lasting == Lasting::Durable;
         if synced != self.synced {
             self.connection.pragma_update(None, "synchronous", if synced { "full" } else { "normal" })?;
+            // A checkpoint syncs the log first, and SQLite keeps a failure of that to itself. Behind a synced commit there is
+            // nothing left to sync, so only there may one begin.
+            let pages = if synced { CHECKPOINT_PAGES } else { 0 };
+            self.connection.pragma_update(None, "wal_autocheckpoint", pages)?;
             self.synced = synced;
         }
         self.connection.execute_batch("BEGIN IMMEDIATE")
@@ -178,11 +188,11 @@ impl Log {
     fn commit(&mut self, lasting: Lasting) -> Result<(), rusqlite::Error> {
         match self.connection.execute_batch("COMMIT") {
             Ok(()) => {
-                self.unsynced = lasting == Lasting::Redoable;
+                self.unsynced = if lasting == Lasting::Redoable { self.unsynced + 1 } else { 0 };
                 Ok(())
             }
             Err(error) => {
-                self.doubtful = self.unsynced;
+                self.doubtful = self.unsynced > 0;
                 if let Err(rollback) = self.connection.execute_batch("ROLLBACK") {
                     tracing::debug!("after a failed commit, the rollback said: {rollback}");
                 }
@@ -201,7 +211,7 @@ mod tests {
         connection.pragma_update(None, "journal_mode", "wal").unwrap();
         connection.pragma_update(None, "synchronous", "full").unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER UNIQUE)").unwrap();
-        Log { connection, synced: true, unsynced: false, doubtful: false }
+        Log { connection, synced: true, unsynced: 0, doubtful: false }
     }
 
     /// Inserts `n` and returns SQLite's word for how the commit was synced: 1 not, 2 at once.
@@ -214,16 +224,40 @@ mod tests {
     }
 
     #[test]
-    fn only_what_must_last_is_synced_and_takes_along_what_came_before() {
+    fn only_what_must_last_is_synced_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let mut log = log(folder.path());
         assert_eq!(insert(&mut log, Lasting::Durable, 1), 2);
-        assert!(!log.unsynced);
+        assert_eq!(log.unsynced, 0);
         assert_eq!(insert(&mut log, Lasting::Redoable, 2), 1);
         assert_eq!(insert(&mut log, Lasting::Redoable, 3), 1);
-        assert!(log.unsynced);
+        assert_eq!(log.unsynced, 2);
         assert_eq!(insert(&mut log, Lasting::Durable, 4), 2);
-        assert!(!log.unsynced);
+        assert_eq!(log.unsynced, 0);
+    }
+
+    #[test]
+    fn unsynced_commits_never_checkpoint_and_do_not_go_on_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.sqlite");
+        let log = log(folder.path());
+        let writer = Writer::start(log.connection);
+        // From how many pages on the commit of each may checkpoint.
+        let from: Vec<i64> = (0..=UNSYNCED_MAX)
+            .map(|n| {
+                let fill = move |tx: &Tx<'_>| {
+                    tx.execute("INSERT INTO t VALUES (?1)", [n])?;
+                    tx.one("PRAGMA wal_autocheckpoint", [], |row| row.get(0))
+                };
+                writer.run::<_, Error>(Lasting::Redoable, fill).unwrap()
+            })
+            .collect();
+        let (last, others) = from.split_last().unwrap();
+        assert!(others.iter().all(|pages| *pages == 0), "{from:?}");
+        assert_eq!(*last, i64::from(CHECKPOINT_PAGES), "this one is synced");
+        let rows: i64 =
+            Connection::open(path).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(rows, i64::from(UNSYNCED_MAX) + 1);
     }
 
     #[test]
