@@ -244,7 +244,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn accepted_by(&self, record: RecordId, digest: Digest) -> Result<Option<String>, Error> {
         self.first(
-            "SELECT who FROM decisions WHERE record = ?1 AND digest = ?2 AND act IN ('accept', 'attach') \
+            "SELECT who FROM decisions WHERE record = ?1 AND digest = ?2 AND act IN ('accept', 'attach') AND withdrawn_at IS NULL \
              ORDER BY id DESC LIMIT 1",
             (record.0, digest.0.as_slice()),
             |row| row.get(0),

@@ -17,8 +17,6 @@ pub enum Act {
     Attach,
     /// Took an attachment away.
     Detach,
-    /// Took back the last answer on the pair, as if it had not been given.
-    Withdraw,
 }
 
 impl Act {
@@ -29,7 +27,6 @@ impl Act {
             Act::Reject => "reject",
             Act::Attach => "attach",
             Act::Detach => "detach",
-            Act::Withdraw => "withdraw",
         }
     }
 }
@@ -81,25 +78,64 @@ impl Tx<'_> {
         self.customer_dirty(subject.customer)
     }
 
-    /// What a person said last of a pair, unless it was taken back.
+    /// Takes the last standing decision about a pair back, as if it had never been made, and has the pair asked about again
+    /// until the rule has spoken. False when none stands.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn standing_answer(&self, subject: &Subject) -> Result<Option<String>, Error> {
-        let last = self.first(
-            "SELECT act FROM decisions WHERE record = ?1 AND digest = ?2 AND number = ?3 ORDER BY id DESC LIMIT 1",
-            (subject.record.0, subject.digest.0.as_slice(), subject.number),
-            |row| row.get::<String>(0),
+    pub fn withdraw(&self, subject: &Subject, who: &str, why: &str) -> Result<bool, Error> {
+        let pair = (subject.record.0, subject.digest.0.as_slice(), subject.number);
+        let withdrawn = self.execute(
+            "UPDATE decisions SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM decisions \
+             WHERE record = ?1 AND digest = ?2 AND number = ?3 AND withdrawn_at IS NULL)",
+            (pair.0, pair.1, pair.2, Micros::now().0),
         )?;
-        Ok(last.filter(|act| act != Act::Withdraw.word()))
+        if withdrawn == 0 {
+            return Ok(false);
+        }
+        self.execute(
+            "UPDATE candidates SET verdict = 'review' WHERE record = ?1 AND image IN (SELECT i.id FROM images i \
+             JOIN blobs b ON b.id = i.blob WHERE b.customer = ?4 AND b.digest = ?2 AND i.number = ?3)",
+            (pair.0, pair.1, pair.2, subject.customer.0),
+        )?;
+        let text = format!("the last answer on the file with digest {} was taken back{}", subject.digest, because(why));
+        self.event("withdraw", Some(subject.customer), Some(subject.record), subject.upload, who, &text)?;
+        self.customer_dirty(subject.customer)?;
+        Ok(true)
     }
 
-    /// Whether a person ever decided anything about a customer's records.
+    /// How often people have said something about a record, takings back included: another number after each.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn times_decided(&self, record: RecordId) -> Result<i64, Error> {
+        self.one("SELECT count(*) + count(withdrawn_at) FROM decisions WHERE record = ?1", [record.0], |row| row.get(0))
+    }
+
+    /// The pair about which somebody said the last thing that stands about a record, and who it was.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn last_decided(&self, record: RecordId) -> Result<Option<(Digest, u32, String)>, Error> {
+        self.first(
+            "SELECT digest, number, who FROM decisions WHERE record = ?1 AND withdrawn_at IS NULL ORDER BY id DESC LIMIT 1",
+            [record.0],
+            |row| Ok((Digest(row.get(0)?), row.get(1)?, row.get(2)?)),
+        )
+    }
+
+    /// Whether anything that a person decided about a customer's records stands.
     ///
     /// # Errors
     /// When the catalogue fails.
     pub fn has_decisions(&self, customer: CustomerId) -> Result<bool, Error> {
-        Ok(self.first("SELECT 1 FROM decisions WHERE customer = ?1 LIMIT 1", [customer.0], |_| Ok(()))?.is_some())
+        Ok(self
+            .first(
+                "SELECT 1 FROM decisions WHERE customer = ?1 AND withdrawn_at IS NULL LIMIT 1",
+                [customer.0],
+                |_| Ok(()),
+            )?
+            .is_some())
     }
 
     /// The pair of a candidate.
@@ -179,6 +215,7 @@ fn subject(row: super::Row<'_>) -> Result<Subject, Error> {
     })
 }
 
-fn because(why: &str) -> String {
+/// A reason behind a sentence; nothing for none.
+pub(super) fn because(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!(": {why}") }
 }

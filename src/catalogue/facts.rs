@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::decisions::Act;
 use super::records::etag;
 use super::{Error, Tx};
 use crate::domain::{CandidateId, CustomerId, Digest, ImageId, Micros, RecordId, UploadId};
@@ -299,24 +298,17 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What people decided, the last word on each pair; what was taken back was never said.
+    /// What people decided, the last word on each pair that was not taken back.
     fn answers(&self, customer: CustomerId) -> Result<Vec<Answer>, Error> {
         let rows = self.rows(
             "SELECT i.id, d.record, d.act FROM decisions d JOIN blobs b ON b.customer = d.customer AND b.digest = d.digest \
-             JOIN images i ON i.blob = b.id AND i.number = d.number WHERE d.customer = ?1 ORDER BY d.id",
+             JOIN images i ON i.blob = b.id AND i.number = d.number \
+             WHERE d.customer = ?1 AND d.withdrawn_at IS NULL ORDER BY d.id",
             [customer.0],
             |row| Ok((ImageId(row.get(0)?), RecordId(row.get(1)?), row.get::<String>(2)?)),
         )?;
-        let mut standing: Vec<(ImageId, RecordId, String)> = Vec::new();
-        for (image, record, act) in rows {
-            if act != Act::Withdraw.word() {
-                standing.push((image, record, act));
-            } else if let Some(at) = standing.iter().rposition(|(of, to, _)| (*of, *to) == (image, record)) {
-                standing.remove(at);
-            }
-        }
         let mut last = BTreeMap::new();
-        for (image, record, act) in standing {
+        for (image, record, act) in rows {
             let accepted = matches!(act.as_str(), "accept" | "attach");
             if accepted {
                 // One record has one original: the newest yes takes the place of an older one.

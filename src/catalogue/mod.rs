@@ -56,7 +56,7 @@ pub use partials::{NewPartial, Partial};
 pub use recipes::{CertainPair, MeasuredPair, PartitionRecipes};
 pub use records::{Record, RecordFacts};
 pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
-pub use retirements::RemovedPicture;
+pub use retirements::RetiredPicture;
 pub use review::{Proposal, Question};
 pub use sessions::{Session, SessionOf};
 pub use thumbnails::{Examined, Role, Thumbnail};

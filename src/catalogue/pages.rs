@@ -33,7 +33,7 @@ pub struct CustomerCounts {
     /// Uploads that could not be used, for whatever reason.
     pub problems: i64,
     /// Records that were given up.
-    pub removed: i64,
+    pub retired: i64,
 }
 
 impl CustomerCounts {
@@ -55,7 +55,7 @@ impl CustomerCounts {
             received_bytes: self.received_bytes + other.received_bytes,
             undecided: self.undecided + other.undecided,
             problems: self.problems + other.problems,
-            removed: self.removed + other.removed,
+            retired: self.retired + other.retired,
         }
     }
 }
@@ -189,7 +189,7 @@ fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
         received: row.get(6)?,
         received_bytes: row.get(7)?,
         undecided: row.get(8)?,
-        removed: row.get(9)?,
+        retired: row.get(9)?,
         problems: row.get(10)?,
     })
 }

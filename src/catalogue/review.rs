@@ -17,8 +17,8 @@ pub struct Question {
     pub customer: CustomerId,
     /// What they are called.
     pub customer_name: String,
-    /// The last decision about the record, 0 without one. Who answers says it again, so that nobody answers over another.
-    pub last_decision: i64,
+    /// [`Tx::times_decided`]. Who answers says it again, so that nobody answers over another.
+    pub said: i64,
     /// The likeliest first.
     pub proposals: Vec<Proposal>,
 }
@@ -40,19 +40,19 @@ pub struct Proposal {
     pub height: Option<i64>,
     /// Whether it would be put back as a copy.
     pub copy: bool,
-    /// What speaks for it and against it, in words.
+    /// What speaks for it and against it, in words; empty while the rule has not spoken again after an answer was taken back.
     pub reason: String,
 }
 
-/// Candidates (`k` of record `r`) that a person is asked about and has not answered. Joined so that `candidates_of_customer` serves.
+/// Candidates (`k` of record `r`) that a person is asked about and has not answered, with the upload `u` that carries each.
+/// Joined so that `candidates_of_customer` serves.
 const OPEN: &str = "customers c JOIN candidates k ON k.customer = c.id AND k.verdict = 'review' \
      JOIN records r ON r.id = k.record AND r.retired_at IS NULL \
      JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
-     WHERE coalesce((SELECT d.act FROM decisions d WHERE d.record = k.record AND d.digest = b.digest AND d.number = i.number \
-       ORDER BY d.id DESC LIMIT 1), 'withdraw') = 'withdraw' \
-     AND NOT EXISTS (SELECT 1 FROM decisions y WHERE y.record = k.record AND y.act IN ('accept', 'attach') \
-       AND y.at > coalesce(k.decided_at, 0) AND NOT EXISTS (SELECT 1 FROM decisions z WHERE z.record = y.record \
-       AND z.digest = y.digest AND z.number = y.number AND z.id > y.id))";
+     JOIN uploads u ON u.id = (SELECT v.id FROM uploads v WHERE v.blob = b.id ORDER BY v.path, v.id LIMIT 1) \
+     WHERE NOT EXISTS (SELECT 1 FROM decisions d WHERE d.record = k.record AND d.withdrawn_at IS NULL \
+       AND (d.digest = b.digest AND d.number = i.number \
+         OR d.act IN ('accept', 'attach') AND d.at > coalesce(k.decided_at, 0)))";
 
 impl Tx<'_> {
     /// Records that a person is asked about, of one customer or all.
@@ -81,53 +81,33 @@ impl Tx<'_> {
     }
 
     fn question(&self, id: RecordId) -> Result<Question, Error> {
-        let (record, customer, customer_name, last_decision) = self.one(
+        let (record, customer, customer_name) = self.one(
             &format!(
-                "SELECT {RECORD}, c.id, c.name, coalesce((SELECT max(d.id) FROM decisions d WHERE d.record = r.id), 0) \
-                 FROM records r {THUMBNAIL} JOIN customers c ON c.id = r.customer WHERE r.id = ?1"
+                "SELECT {RECORD}, c.id, c.name FROM records r {THUMBNAIL} JOIN customers c ON c.id = r.customer WHERE r.id = ?1"
             ),
             [id.0],
-            |row| Ok((shown_record(&row)?, CustomerId(row.get(9)?), row.get(10)?, row.get(11)?)),
+            |row| Ok((shown_record(&row)?, CustomerId(row.get(9)?), row.get(10)?)),
         )?;
         let proposals = self.rows(
             &format!(
-                "SELECT k.id, (SELECT u.path FROM uploads u WHERE u.blob = b.id ORDER BY u.path, u.id LIMIT 1), i.number, b.size, \
-                 i.width, i.height, k.grade = 'copy', k.reason FROM {OPEN} AND k.record = ?1 AND c.id = ?2 \
-                 ORDER BY coalesce(k.rank, 9999), k.id"
+                "SELECT k.id, u.path, i.number, b.size, i.width, i.height, coalesce(k.grade = 'copy', 0), \
+                 coalesce(k.reason, '') FROM {OPEN} AND k.record = ?1 AND c.id = ?2 ORDER BY coalesce(k.rank, 9999), k.id"
             ),
             (id.0, customer.0),
             |row| {
                 Ok(Proposal {
                     candidate: CandidateId(row.get(0)?),
-                    path: row.get::<Option<Vec<u8>>>(1)?.unwrap_or_default(),
+                    path: row.get(1)?,
                     number: row.get(2)?,
                     bytes: row.get(3)?,
                     width: row.get(4)?,
                     height: row.get(5)?,
-                    copy: row.get::<Option<bool>>(6)?.unwrap_or_default(),
-                    reason: row.get::<Option<String>>(7)?.unwrap_or_default(),
+                    copy: row.get(6)?,
+                    reason: row.get(7)?,
                 })
             },
         )?;
-        Ok(Question { id, record, customer, customer_name, last_decision, proposals })
-    }
-
-    /// Asks about a candidate again whose answer was taken back; what the rule thinks of it is known some moments later.
-    ///
-    /// # Errors
-    /// When the catalogue fails.
-    pub fn ask_again(&self, candidate: CandidateId) -> Result<(), Error> {
-        self.execute("UPDATE candidates SET verdict = 'review' WHERE id = ?1", [candidate.0])?;
-        Ok(())
-    }
-
-    /// The last decision about a record, and who made it.
-    ///
-    /// # Errors
-    /// When the catalogue fails.
-    pub fn last_decision(&self, record: RecordId) -> Result<Option<(i64, String)>, Error> {
-        self.first("SELECT id, who FROM decisions WHERE record = ?1 ORDER BY id DESC LIMIT 1", [record.0], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        let said = self.times_decided(id)?;
+        Ok(Question { id, record, customer, customer_name, said, proposals })
     }
 }

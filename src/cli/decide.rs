@@ -123,12 +123,49 @@ pub(super) fn decide(
     person: &Person,
 ) -> anyhow::Result<Outcome> {
     let (who, why) = (person.name(), person.why.clone());
-    let customers: BTreeSet<i64> = subjects.iter().map(|subject| subject.customer.0).collect();
+    let customers = customers(&subjects);
     catalogue.write(move |tx| subjects.iter().try_for_each(|subject| tx.decide(subject, act, &who, &why)))?;
+    act_on(data, catalogue, customers)
+}
+
+/// Takes the last decisions on these back, all or none, and has that carried out.
+///
+/// # Errors
+/// When nothing stands that could be taken back, and those of [`decide`].
+pub(super) fn withdraw(
+    data: &Path,
+    catalogue: &Catalogue,
+    subjects: Vec<Subject>,
+    person: &Person,
+) -> anyhow::Result<Outcome> {
+    let (who, why) = (person.name(), person.why.clone());
+    let customers = customers(&subjects);
+    catalogue.write(move |tx| {
+        for subject in &subjects {
+            if !tx.withdraw(subject, &who, &why)? {
+                let record = tx.record(subject.record)?.name;
+                bail!(
+                    "nothing that anybody said of record `{}` and the file with digest {} stands, so there is nothing to take back",
+                    visible(record.as_bytes()),
+                    subject.digest
+                );
+            }
+        }
+        Ok(())
+    })?;
+    act_on(data, catalogue, customers)
+}
+
+fn customers(subjects: &[Subject]) -> BTreeSet<CustomerId> {
+    subjects.iter().map(|subject| subject.customer).collect()
+}
+
+/// Has what was written down carried out, and tells of answers that cannot both be right.
+fn act_on(data: &Path, catalogue: &Catalogue, customers: BTreeSet<CustomerId>) -> anyhow::Result<Outcome> {
     carry_out(data)
         .context("the decision is written down and not carried out yet; the next `reunite serve` does it")?;
     for customer in customers {
-        let contradictions = catalogue.read(|tx| report::contradictions(tx, Some(CustomerId(customer))))?.rows.len();
+        let contradictions = catalogue.read(|tx| report::contradictions(tx, Some(customer)))?.rows.len();
         if contradictions > 0 {
             let count = count(contradictions as u64, "answer pair");
             eprintln!(

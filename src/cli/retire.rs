@@ -1,6 +1,6 @@
 //! `reunite retire`: giving up what nobody will send any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
@@ -31,6 +31,7 @@ pub(super) fn run(data: &Path, args: RetireArgs) -> anyhow::Result<Outcome> {
     let changed = catalogue.write(move |tx| {
         let mut changed = 0;
         for (customer, records) in by_customer(tx, &args.records, undo)? {
+            let records: Vec<RecordId> = records.into_iter().collect();
             let done =
                 if undo { tx.restore(customer, &records, &who)? } else { tx.retire(customer, &records, &who, &why)? };
             if done.len() < records.len() {
@@ -48,9 +49,9 @@ pub(super) fn run(data: &Path, args: RetireArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The records, checked one by one.
-fn by_customer(tx: &Tx<'_>, names: &[String], undo: bool) -> anyhow::Result<BTreeMap<CustomerId, Vec<RecordId>>> {
-    let mut found: BTreeMap<CustomerId, Vec<RecordId>> = BTreeMap::new();
+/// The records, checked one by one; one that is named twice is one.
+fn by_customer(tx: &Tx<'_>, names: &[String], undo: bool) -> anyhow::Result<BTreeMap<CustomerId, BTreeSet<RecordId>>> {
+    let mut found: BTreeMap<CustomerId, BTreeSet<RecordId>> = BTreeMap::new();
     for name in names {
         let shown = visible(name.as_bytes());
         let record = tx.record_named(name)?.ok_or_else(|| anyhow!("there is no record `{shown}`"))?;
@@ -60,7 +61,9 @@ fn by_customer(tx: &Tx<'_>, names: &[String], undo: bool) -> anyhow::Result<BTre
             (false, false) if tx.standing_subject(record.id)?.is_some() => {
                 bail!("the picture of record `{shown}` is back; `reunite detach` takes it off, if it is not the one")
             }
-            _ => found.entry(record.customer).or_default().push(record.id),
+            _ => {
+                found.entry(record.customer).or_default().insert(record.id);
+            }
         }
     }
     Ok(found)

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{anyhow, bail};
 use clap::Subcommand;
 
-use super::decide::{Person, decide};
+use super::decide::{Person, decide, withdraw};
 use super::report::print;
 use super::{Outcome, customer, folder};
 use crate::catalogue::{Act, Catalogue, Subject, Tx};
@@ -82,12 +82,7 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
         }
         Command::Undo { candidates, person } => {
             let subjects = subjects(&catalogue, &candidates)?;
-            for (subject, candidate) in subjects.iter().zip(&candidates) {
-                if catalogue.read(|tx| tx.standing_answer(subject))?.is_none() {
-                    bail!("nobody has answered candidate {candidate}, so there is nothing to take back");
-                }
-            }
-            decide(data, &catalogue, subjects, Act::Withdraw, &person)
+            withdraw(data, &catalogue, subjects, &person)
         }
     }
 }

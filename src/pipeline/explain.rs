@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 
 use crate::decode::{Pixels, Unreadable};
-use crate::domain::{CandidateId, CustomerId, Digest, ImageId, RecordId};
+use crate::domain::{CustomerId, Digest, ImageId, RecordId};
 use crate::matcher::facts::{CandidateFacts, Facts, ImageFacts, Measured};
 use crate::matcher::taken::Moment;
 use crate::matcher::verdict::{Decision, RIVAL_Z_MAX, decide};
@@ -12,7 +12,7 @@ use crate::store;
 
 use super::digests::{Digests, take};
 use super::{Error, Pipeline, first_image, identify, look, measure};
-use crate::catalogue::ImageToMatch;
+use crate::catalogue::{ImageToMatch, Subject};
 
 /// The image that stands for the file in question; no row ever has this id.
 const IN_QUESTION: ImageId = ImageId(i64::MAX);
@@ -80,13 +80,11 @@ pub fn pictures(
     Ok(pictures)
 }
 
-/// A candidate's record and file as [`pictures`] shows them; nothing where there is no such candidate or the two cannot be
-/// compared.
+/// A record and a file as [`pictures`] shows them; nothing where the two cannot be compared.
 ///
 /// # Errors
 /// When the catalogue, the blob store or the children fail.
-pub fn picture_of(pipeline: &Pipeline, candidate: CandidateId) -> Result<Option<Pixels>, Error> {
-    let Some(subject) = pipeline.catalogue.read(|tx| tx.candidate_subject(candidate))? else { return Ok(None) };
+pub fn picture_of(pipeline: &Pipeline, subject: &Subject) -> Result<Option<Pixels>, Error> {
     let thumbnail =
         pipeline.books.of(&pipeline.catalogue, subject.customer)?.thumbnails(subject.record).first().copied();
     let Some(thumbnail) = thumbnail else { return Ok(None) };

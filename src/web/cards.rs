@@ -4,7 +4,7 @@
 //! a page as itself; the templates then escape what HTML would take for its own.
 
 use super::text::{counted, number, pixels, size};
-use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RemovedPicture, ReturnedPicture, ShownRecord};
+use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RetiredPicture, ReturnedPicture, ShownRecord};
 use crate::tree::shown;
 
 /// How far a customer, or all of them, have come: numbers as text, and the parts of the bar in percent.
@@ -83,8 +83,8 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         missing_count: counts.missing(),
         returned_count: counts.returned,
         problem_count: counts.problems,
-        removed: number(counts.removed),
-        has_removed: counts.removed > 0,
+        removed: number(counts.retired),
+        has_removed: counts.retired > 0,
         asked: number(asked),
         undecided: number(counts.undecided),
         received: number(counts.received),
@@ -161,7 +161,7 @@ pub(super) fn missing_card(picture: &MissingPicture) -> Card {
     Card { id: picture.id, asked: picture.asked > 0, ..card(&picture.record) }
 }
 
-pub(super) fn removed_card(picture: &RemovedPicture) -> Card {
+pub(super) fn removed_card(picture: &RetiredPicture) -> Card {
     let why = Some(shown(picture.why.as_bytes())).filter(|why| !why.is_empty());
     let card = card(&picture.record);
     let facts = card.facts.iter().cloned().chain(why).collect();

@@ -288,7 +288,7 @@ pub(super) async fn list(
     let total = match word {
         "missing" => counts.missing(),
         "returned" => counts.returned,
-        "removed" => counts.removed,
+        "removed" => counts.retired,
         _ => counts.problems,
     };
     let found = read(&context, move |tx| {
@@ -305,7 +305,7 @@ pub(super) async fn list(
                 rows.iter().map(|row| row.id).collect()
             }
             "removed" => {
-                let rows = tx.page_removed(id, place, read_max)?;
+                let rows = tx.page_retired(id, place, read_max)?;
                 lists.removed = rows.iter().take(shown).map(removed_card).collect();
                 rows.iter().map(|row| row.id).collect()
             }

@@ -24,7 +24,8 @@ pub(super) async fn remove(
     let why = if visitor.is_staff() { "" } else { BY_CUSTOMER };
     let removed = write(&context, move |tx| tx.retire(id, &records, &who, why)).await?;
     let removed: Vec<String> = removed.iter().map(RecordId::to_string).collect();
-    Ok(Redirect::to(&format!("/customers/{id}/missing?removed={}", removed.join("."))).into_response())
+    let removed = if removed.is_empty() { "none".to_owned() } else { removed.join(".") };
+    Ok(Redirect::to(&format!("/customers/{id}/missing?removed={removed}")).into_response())
 }
 
 /// `/customers/{id}/restore`: they are looked for again.

@@ -15,7 +15,7 @@ use super::pages::{Fault, read, write};
 use super::pictures::drawn;
 use super::text::{number, pixels, query, size};
 use super::visitor::{Frame, Visitor};
-use crate::catalogue::{self, Act, Proposal, Question, Tx};
+use crate::catalogue::{self, Act, Proposal, Question, Subject, Tx};
 use crate::domain::{CandidateId, CustomerId};
 use crate::tree::shown;
 
@@ -80,7 +80,8 @@ struct Shown {
     card: Card,
     customer: i64,
     customer_name: String,
-    last_decision: i64,
+    /// [`Question::said`].
+    said: i64,
     /// The address of the page behind this one.
     next: String,
     more: usize,
@@ -131,6 +132,7 @@ pub(super) async fn page(
         "same" => ("Noted: it is the picture, and it goes back to its record.", true),
         "different" => ("Noted: it is not the picture.", true),
         "undone" => ("Taken back, as if it had not been said.", false),
+        "nothing" => ("There was nothing to take back any more.", false),
         "met" => ("Somebody else answered meanwhile. Their answer stands; yours changed nothing.", false),
         _ => ("", false),
     };
@@ -162,7 +164,7 @@ async fn show(context: &Arc<WebContext>, place: &Place, question: Question) -> R
         card: card(&question.record),
         customer: question.customer.0,
         customer_name: shown(question.customer_name.as_bytes()),
-        last_decision: question.last_decision,
+        said: question.said,
         next: next.address(),
         more: question.proposals.len().saturating_sub(PROPOSALS_MAX),
         proposals,
@@ -187,7 +189,7 @@ fn show_proposal(place: usize, proposal: &Proposal, picture: Option<Parts>) -> S
 #[derive(Debug, serde::Deserialize)]
 pub(super) struct Answer {
     answer: Word,
-    /// The last decision about the record that the page knew.
+    /// [`Question::said`], as the page knew it.
     #[serde(default)]
     seen: String,
     #[serde(default)]
@@ -213,39 +215,40 @@ pub(super) async fn answer(
 ) -> Result<Response, Fault> {
     let id = CandidateId(id.parse().map_err(|_| Fault::NoPage)?);
     let (word, seen, who) = (form.answer, number_of(&form.seen)?.unwrap_or(0), visitor.name());
-    let said = write(&context, move |tx| match word {
-        Word::Same => decide(tx, id, Act::Accept, seen, &who),
-        Word::Different => decide(tx, id, Act::Reject, seen, &who),
-        Word::Undo => undo(tx, id, &who),
+    let said = write(&context, move |tx| {
+        let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
+        let said = match word {
+            Word::Same => decide(tx, &subject, Act::Accept, seen, &who),
+            Word::Different => decide(tx, &subject, Act::Reject, seen, &who),
+            Word::Undo => undo(tx, &subject, &who),
+        };
+        Ok(Some((said?, subject.record.0)))
     });
-    let said = said.await?.ok_or(Fault::NoPage)?;
-    let place = Place { customer: form.customer, behind: form.behind, answered: id.to_string(), said: said.to_owned() };
+    let (said, record) = said.await?.ok_or(Fault::NoPage)?;
+    // Whoever takes an answer back sees its record again.
+    let behind = if said == "undone" { (record - 1).to_string() } else { form.behind };
+    let place = Place { customer: form.customer, behind, answered: id.to_string(), said: said.to_owned() };
     Ok(Redirect::to(&place.address()).into_response())
 }
 
-/// What is to be said of it; nothing where there is no such candidate.
-fn decide(
-    tx: &Tx<'_>,
-    id: CandidateId,
-    act: Act,
-    seen: i64,
-    who: &str,
-) -> Result<Option<&'static str>, catalogue::Error> {
-    let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
-    if tx.last_decision(subject.record)?.map_or(0, |(last, _)| last) != seen {
-        return Ok(Some("met"));
+/// Writes an answer down, unless more was said about the record than the page knew; returns what to say of it.
+fn decide(tx: &Tx<'_>, subject: &Subject, act: Act, seen: i64, who: &str) -> Result<&'static str, catalogue::Error> {
+    if tx.times_decided(subject.record)? != seen {
+        return Ok("met");
     }
-    tx.decide(&subject, act, who, "")?;
-    Ok(Some(if act == Act::Accept { "same" } else { "different" }))
+    tx.decide(subject, act, who, "")?;
+    Ok(if act == Act::Accept { "same" } else { "different" })
 }
 
-fn undo(tx: &Tx<'_>, id: CandidateId, who: &str) -> Result<Option<&'static str>, catalogue::Error> {
-    let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
-    // Only one's own answer, and only while nobody has said more about the record.
-    if tx.last_decision(subject.record)?.is_none_or(|(_, by)| by != who) || tx.standing_answer(&subject)?.is_none() {
-        return Ok(Some("met"));
+/// Takes one's own answer back, while it is the last word on its record; returns what to say of it.
+fn undo(tx: &Tx<'_>, subject: &Subject, who: &str) -> Result<&'static str, catalogue::Error> {
+    match tx.last_decided(subject.record)? {
+        None => Ok("nothing"),
+        Some((_, _, by)) if by != who => Ok("met"),
+        Some((digest, number, _)) if (digest, number) != (subject.digest, subject.number) => Ok("nothing"),
+        Some(_) => {
+            tx.withdraw(subject, who, "")?;
+            Ok("undone")
+        }
     }
-    tx.decide(&subject, Act::Withdraw, who, "")?;
-    tx.ask_again(id)?;
-    Ok(Some("undone"))
 }

@@ -190,12 +190,19 @@ fn an_answer_that_is_taken_back_was_never_given() {
         assert!(!put_back.exists(), "what the answer put back leaves with it");
         assert_eq!(asked(), before, "the question is open again");
     }
+
+    // Of two answers the last one alone is taken back.
+    shop.ok(["review", "accept", &candidate]);
+    shop.ok(["review", "reject", &candidate]);
+    assert!(!put_back.exists());
+    shop.ok(["review", "undo", &candidate]);
+    assert!(put_back.exists(), "the yes before it stands again");
 }
 
 #[test]
 fn what_is_given_up_is_not_looked_for_until_it_is_again() {
     let shop = shop_of(&["harbour.jpg", "smile-1.jpg"]);
-    shop.ok(["retire", "R-harbour", "--why", "the customer asked for it"]);
+    shop.ok(["retire", "R-harbour", "R-harbour", "--why", "the customer asked for it"]);
     scan(&shop, &dump(&shop, &[("originals/harbour.jpg", "harbour.jpg")]));
     let put_back = shop.data().join("originals/anna/R-harbour.jpg");
     assert!(!put_back.exists());

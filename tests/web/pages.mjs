@@ -116,7 +116,18 @@ async function review(sue) {
   assert.deepEqual(shown, { type: "image/png", parts: 3 });
   await looked_at(sue, "review");
   await sue.keyboard.press("f");
-  assert.equal(await sue.locator(".proposal.flicker").count(), 1);
+  const places = await sue.evaluate(() => [".kept svg", ".sent svg"].map((part) => {
+    const { x, y, width, height } = document.querySelector(part).getBoundingClientRect();
+    return [x, y, width, height];
+  }));
+  assert.deepEqual(places[0], places[1], "flicker lays one over the other");
+  await sue.screenshot({ path: join(pictures, "review-flicker.png") });
+  await sue.keyboard.press("f");
+  const width = () => sue.evaluate(() => document.querySelector(".sent svg").getBoundingClientRect().width);
+  const before = await width();
+  await sue.keyboard.press("z");
+  assert.ok(await width() > 1.5 * before, "zoom makes it larger");
+  await sue.screenshot({ path: join(pictures, "review-zoomed.png") });
   await sue.keyboard.press("k");
   await sue.getByText("beach-palm-again.jpg").waitFor();
   await sue.keyboard.press("n");

@@ -55,4 +55,7 @@ fn what_is_anothers_or_is_back_cannot_be_given_up() {
     let wrong = pages.post("/customers/7/remove", &pages.operator, &format!("mark={mark}&record=x"));
     assert_eq!(status(&wrong), 400);
     assert_eq!(status(&pages.post("/customers/7/remove", &pages.operator, "record=1")), 403, "without the mark");
+    let none = pages.post("/customers/7/remove", &pages.operator, &format!("mark={mark}"));
+    let page = pages.get(header(&none, "location").unwrap());
+    assert!(page.contains("Nothing was changed: no picture was chosen"), "{page}");
 }

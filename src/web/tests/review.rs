@@ -40,9 +40,12 @@ fn say(pages: &Pages, cookie: &str, candidate: u32, answer: &str, seen: i64) -> 
     header(&done, "location").unwrap().to_owned()
 }
 
+/// Of each decision: record, act, `!` if it was taken back, and who.
 fn acts(pages: &Pages) -> Vec<String> {
     let kept = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
-    let mut rows = kept.prepare("SELECT record || act || who FROM decisions ORDER BY id").unwrap();
+    let mut rows = kept
+        .prepare("SELECT record || act || iif(withdrawn_at IS NULL, '', '!') || who FROM decisions ORDER BY id")
+        .unwrap();
     rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
@@ -76,18 +79,18 @@ fn an_answer_is_a_decision_that_can_be_taken_back() {
     let page = pages.get(&next);
     assert!(page.contains("it is not the picture"), "{page}");
     assert_eq!(candidates(&page), ["11"], "the other one of this record is still open");
-    assert_eq!(say(&pages, &pages.operator, 12, "undo", 0), "/review?answered=12&said=undone");
+    assert_eq!(say(&pages, &pages.operator, 12, "undo", 0), "/review?behind=0&answered=12&said=undone");
+    let again = say(&pages, &pages.operator, 12, "undo", 0);
+    assert!(pages.get(&again).contains("nothing to take back any more"));
     assert_eq!(candidates(&pages.get("/review")), ["12", "11"]);
-    let last = 2;
     // Even where the rule has spoken in between, and knows nothing of the undoing yet.
-    say(&pages, &pages.operator, 12, "different", last);
+    say(&pages, &pages.operator, 12, "different", 2);
     pages.sql("UPDATE candidates SET verdict = 'none', decided_at = NULL WHERE id = 12");
     say(&pages, &pages.operator, 12, "undo", 0);
     assert_eq!(candidates(&pages.get("/review")), ["12", "11"]);
-    let last = 4;
-    say(&pages, &pages.operator, 11, "same", last);
+    say(&pages, &pages.operator, 11, "same", 4);
     assert_eq!(candidates(&pages.get("/review")), ["13"], "an accepted picture settles its record");
-    let expected = ["1reject", "1withdraw", "1reject", "1withdraw", "1accept"].map(|act| format!("{act}{OPERATOR}"));
+    let expected = ["1reject!", "1reject!", "1accept"].map(|act| format!("{act}{OPERATOR}"));
     assert_eq!(acts(&pages), expected);
 }
 
