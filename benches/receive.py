@@ -126,6 +126,7 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="receive-", dir=os.environ.get("TMPDIR", "/tmp")))
     try:
         work.chmod(0o755)
+        subprocess.run(["chattr", "+T", work], check=False, capture_output=True)
         files = work / "files"
         files.mkdir()
         make_files(files, given.big_mib, given.small)
