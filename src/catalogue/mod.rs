@@ -201,7 +201,7 @@ impl Catalogue {
 
     /// As [`Catalogue::write`], but returns before what was written is on the disk: a loss of power (not the end of this
     /// process) may undo it, together with everything written after it. For work that is done again when its row does not
-    /// say that it was done.
+    /// say that it was done, and for what nobody was promised to find again.
     ///
     /// # Errors
     /// Those of [`Catalogue::write`].
@@ -251,6 +251,8 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         // FULL: a commit returns only once the write-ahead log is on disk. The acknowledgement to a customer rests on it.
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
+        // What a savepoint may have to undo, and what a sort spills, would otherwise be files that are made and deleted again.
+        connection.pragma_update(None, "temp_store", "memory")?;
         // Plans do not depend on the values bound, so statements kept prepared are not prepared again for each new value.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(128);
