@@ -199,7 +199,8 @@ impl Tree {
         }
     }
 
-    /// Sets the time shown for a file or directory.
+    /// Sets the time shown for a file or directory. Clients do this after each file, and no more is promised of it than that it
+    /// outlives this process: a loss of power may undo what was set in the last moments.
     ///
     /// # Errors
     /// [`TreeError::NotFound`], [`TreeError::Root`].
@@ -207,9 +208,11 @@ impl Tree {
         if let Some(open) = self.spool.open_at(self.customer, path) {
             open.set_mtime(mtime);
         }
-        let set = self.write(path, move |tx, customer, path| match place::find_directory(tx, customer, &path)? {
-            place::Found::Nothing => Err(TreeError::NotFound(path)),
-            place::Found::Directory(_) if path.is_root() => Err(TreeError::Root),
+        report_folder::refuse(path)?;
+        let (customer, at) = (self.customer, path.clone());
+        let set = self.catalogue.write_redoable(move |tx| match place::find_directory(tx, customer, &at)? {
+            place::Found::Nothing => Err(TreeError::NotFound(at)),
+            place::Found::Directory(_) if at.is_root() => Err(TreeError::Root),
             place::Found::Directory(id) => Ok(tx.entry_set_mtime(id, mtime)?),
             place::Found::File(row) => Ok(tx.entry_set_mtime(row.id, mtime)?),
         });
