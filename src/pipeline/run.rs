@@ -138,9 +138,11 @@ fn follow_files(shared: &Shared) {
         let taken = shared.backlog().take(&shared.pipeline.catalogue);
         match taken {
             Ok(Some((customer, piece))) => {
+                let began = Instant::now();
                 follow_one(shared, piece);
                 shared.backlog().done((customer, piece));
                 shared.changed.notify_all();
+                crate::priority::rest_in_a_rush(began.elapsed());
             }
             Ok(None) => shared.pause(),
             Err(error) => {

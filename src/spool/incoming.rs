@@ -247,6 +247,7 @@ impl Incoming {
         let reserved = self.spool.reserve(self.customer, self.endpoint, self.size)?;
         let upload = self.spool.catalogue.write(move |tx| received.commit(tx))?;
         reserved.became_upload();
+        crate::priority::received();
         Ok(upload)
     }
 
