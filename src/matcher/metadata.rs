@@ -40,6 +40,8 @@ pub struct Agreement {
     pub name: bool,
     /// That name is informative, and of the customer's records only those have it that lost one original.
     pub name_informs: bool,
+    /// Of the customer's records only those have that name that lost one original, whether it is informative or not.
+    pub name_is_only: bool,
     /// Every name of the file says that it is another picture than the recorded one's: another shot of the same camera, or
     /// what was made of it.
     pub name_differs: bool,
@@ -122,13 +124,18 @@ impl Register {
         same.is_some_and(|same| same.len() <= RARE_MAX)
     }
 
-    /// True when a file's name is worth something as evidence: records that lost one original may have it, and no other.
+    /// True when a file's name is worth something as evidence: it tells pictures apart, and is the only one.
     fn informs(&self, records: &[RecordFacts], name: &Name) -> bool {
+        name.tells() && self.is_only(records, name)
+    }
+
+    /// True when records that lost one original may have this name, and no other.
+    fn is_only(&self, records: &[RecordFacts], name: &Name) -> bool {
         let same_stem = self.by_stem.get(name.stem()).into_iter().flatten();
         let same: Vec<usize> = same_stem.filter(|(_, other)| other.is_same(name)).map(|(at, _)| *at).collect();
         let one_original =
             |(at, &a): (usize, &usize)| same[..at].iter().all(|&b| records[a].lost_the_same(&records[b]));
-        name.tells() && same.len() <= RARE_MAX && same.iter().enumerate().all(one_original)
+        same.len() <= RARE_MAX && same.iter().enumerate().all(one_original)
     }
 }
 
@@ -159,6 +166,7 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register, 
         aspect,
         name: names.iter().any(|name| same(&name)),
         name_informs: names.iter().filter(same).any(|name| register.informs(records, name)),
+        name_is_only: names.iter().filter(same).any(|name| register.is_only(records, name)),
         name_differs: recorded.as_ref().is_some_and(|recorded| all_name_another(recorded, &names)),
         taken: record.taken.zip(image.taken).and_then(|(recorded, ours)| recorded.compare(ours)),
     }

@@ -16,7 +16,9 @@
 //!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
 //!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
 //!    that record's own original is certain. Where the recorded name (as in tier 3) and size are the file's, contents and
-//!    records whose names say another shot of the same camera are no rivals.
+//!    records whose names say another shot of the same camera are no rivals; where length and size are, records of which
+//!    another length is recorded. A file that was recorded, by length or name, needs to make the thumbnail only as closely as a
+//!    copy that has lost much ([`supported`]).
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks, and settles what follows from it ([`answers`]).
@@ -36,6 +38,7 @@ mod pair;
 mod reason;
 mod review;
 mod rivals;
+mod supported;
 #[cfg(test)]
 mod tests;
 mod tier;
@@ -53,6 +56,7 @@ use serde::{Deserialize, Serialize};
 use pair::{Pair, by_record};
 use reason::reason;
 use review::{shown_first, worth_a_look};
+use supported::proven_with_record;
 
 use super::facts::{Facts, ImageFacts, Storage};
 use super::metadata::Agreement;
@@ -183,7 +187,7 @@ fn proven(pairs: &[Pair]) -> Option<(usize, Method)> {
         return Some(winner);
     }
     // Files may dispute which one was recorded, and yet only one of them makes the thumbnail.
-    if let Some(at) = proven_by_recipe(pairs, &open) {
+    if let Some(at) = proven_by_recipe(pairs, &open).or_else(|| proven_with_record(pairs, &open)) {
         return Some((at, Method::Recipe));
     }
     if let Recorded::Speaks(None) = recorded {
@@ -203,7 +207,10 @@ fn by_a_tier_that_may(pairs: &[Pair], at: usize, method: Method, tiers: &[Tier])
         Tier::Digest => pairs[at].agreement.digest,
         Tier::Bytes => proven_by_bytes(&pairs[at]) && undisputed(pairs, at),
         Tier::Name => proven_by_name(&pairs[at]),
-        Tier::Recipe => proven_by_recipe(pairs, &open(pairs)) == Some(at),
+        Tier::Recipe => {
+            let open = open(pairs);
+            proven_by_recipe(pairs, &open).or_else(|| proven_with_record(pairs, &open)) == Some(at)
+        }
     };
     let may = |method: Method| tiers.iter().any(|tier| tier.method() == method);
     if may(method) {
@@ -262,7 +269,7 @@ fn proven_by_bytes(pair: &Pair) -> bool {
     let agrees = match pair.image.storage {
         Storage::Uncompressed => close(UNCOMPRESSED_Z_MAX),
         _ if size && named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_NAMED_LIKENESS,
-        _ if !named && pair.image.bytes < BYTES_TELL_MIN => close(BYTES_ALONE_Z_MAX),
+        _ if !pair.agreement.name && pair.image.bytes < BYTES_TELL_MIN => close(BYTES_ALONE_Z_MAX),
         _ if size || named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS,
         _ => close(BYTES_ALONE_Z_MAX),
     };
@@ -291,7 +298,7 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
         made.retain(|&at| !pairs[at].agreement.name_differs);
     }
     let sound = |pair: &Pair| {
-        let detailed = pair.telling.is_some_and(|residual| residual.detail >= RECIPE_DETAIL_MIN);
+        let detailed = pair.detail >= RECIPE_DETAIL_MIN;
         let other_size = pair.telling.is_some_and(|residual| {
             // Some shops enlarge what is small; a file that is smaller than the thumbnail cannot be the thumbnail.
             enlarged(pair.image, &residual) || reduced(pair.image, &residual)
@@ -305,17 +312,19 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
     };
     let content = pairs[*made.first()?].content;
     let alone = made.iter().all(|&at| pairs[at].content == content);
-    // A file with the recorded length and size is there and does not make the thumbnail: something is wrong, unless it
-    // plainly is another picture, which has them by chance.
-    let contradicted = open.iter().any(|&at| {
-        let (agreement, telling) = (&pairs[at].agreement, &pairs[at].telling);
-        let resembles = telling.is_none_or(|residual| {
-            residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS || residual.detail < RECIPE_DETAIL_MIN
-        });
-        agreement.bytes && agreement.size && pairs[at].content != content && (agreement.name || resembles)
-    });
+    let contradicted = open.iter().any(|&at| pairs[at].content != content && contradicts(&pairs[at]));
     let best = best(pairs, made)?;
     (alone && !contradicted && sound(&pairs[best])).then_some(best)
+}
+
+/// A file with the recorded length and size speaks against every other content, whatever that makes, unless it plainly is
+/// another picture, which has them by chance.
+fn contradicts(pair: &Pair) -> bool {
+    let (agreement, telling) = (&pair.agreement, &pair.telling);
+    let resembles = telling.is_none_or(|residual| {
+        residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS || residual.detail < RECIPE_DETAIL_MIN
+    });
+    agreement.bytes && agreement.size && (agreement.name || resembles)
 }
 
 /// Tier 3, for one pair.
@@ -340,7 +349,12 @@ fn proven_by_name(pair: &Pair) -> bool {
 
 /// True when the upload is clearly larger than the part of the thumbnail that shows it.
 fn enlarged(image: &ImageFacts, residual: &Residual) -> bool {
-    image.size.is_some_and(|(w, h)| f64::from(w.min(h)) >= NAME_ENLARGED_MIN * f64::from(residual.side))
+    is_larger_by(NAME_ENLARGED_MIN, image, residual)
+}
+
+/// True when the upload is so many times as large as the part of the thumbnail that shows it.
+fn is_larger_by(times: f64, image: &ImageFacts, residual: &Residual) -> bool {
+    image.size.is_some_and(|(w, h)| f64::from(w.min(h)) >= times * f64::from(residual.side))
 }
 
 /// True when the upload is clearly smaller than the part of the thumbnail that shows it.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::catalogue::{self, Catalogue, ImageToMatch};
 use crate::domain::{CustomerId, Digest, RecordId};
-use crate::matcher::facts::RecordFacts;
+use crate::matcher::facts::{ImageFacts, RecordFacts};
 use crate::matcher::index::{Entry, Index, NEAREST_MAX, RADIUS};
-use crate::matcher::metadata::Register;
+use crate::matcher::metadata::{Register, agreement};
 use crate::recipe::Partition;
 
 use super::digests::Wanted;
@@ -23,6 +23,7 @@ pub struct Book {
     wants_md5: bool,
     records: Vec<RecordFacts>,
     register: Register,
+    at: HashMap<RecordId, usize>,
     thumbnails: HashMap<RecordId, Vec<Digest>>,
     recipes: HashMap<Digest, Arc<Known>>,
     index: Index,
@@ -51,6 +52,7 @@ impl Book {
                 seq: tx.records_seq(customer)?,
                 wants_md5: records.iter().any(RecordFacts::asks_for_md5),
                 register: Register::of(&records),
+                at: records.iter().enumerate().map(|(at, record)| (record.id, at)).collect(),
                 records,
                 thumbnails,
                 recipes,
@@ -72,6 +74,13 @@ impl Book {
         let near = self.index.nearest(&image.views, RADIUS, NEAREST_MAX);
         reach.extend(near.into_iter().map(|near| (near.record, Some(near.distance))));
         reach
+    }
+
+    /// Whether length or name speak for an image being this record's, whatever the pixels look like.
+    pub(super) fn is_claimed(&self, record: RecordId, image: &ImageFacts) -> bool {
+        let Some(record) = self.at.get(&record).and_then(|&at| self.records.get(at)) else { return false };
+        let agreement = agreement(record, image, &self.register, &self.records);
+        agreement.bytes || agreement.name && agreement.aspect
     }
 
     /// What is known of how a thumbnail was made; nothing for a thumbnail that is none of the customer's.

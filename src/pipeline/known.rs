@@ -4,6 +4,9 @@ use crate::catalogue::PartitionRecipes;
 use crate::domain::Digest;
 use crate::recipe::{Learned, Mark, Partition, explain_most};
 
+/// Counts up with each change of what is measured of a pair by a recipe, so that it is measured again.
+const MEASURING: u8 = 1;
+
 /// What is known of how a thumbnail was made.
 #[derive(Debug)]
 pub struct Known {
@@ -25,6 +28,7 @@ impl Known {
             partition.is_some_and(|partition| of_partition(partition, recipes).any(PartitionRecipes::is_withheld));
         // Plain numbers always have a text.
         let mut text = serde_json::to_vec(&learned).unwrap_or_default();
+        text.push(MEASURING);
         text.extend(if is_withheld { &b"withheld"[..] } else { &[] });
         let [a, b, c, d, e, f, g, h, ..] = Digest::of(&text).0;
         let stamp = if learned.is_empty() { 0 } else { u64::from_be_bytes([a, b, c, d, e, f, g, h]) };

@@ -29,12 +29,14 @@ pub(super) fn measure(
     known: BTreeMap<RecordId, CandidateFacts>,
 ) -> Result<Vec<CandidateFacts>, Error> {
     let wanted: BTreeSet<Digest> = reach.keys().flat_map(|&record| book.thumbnails(record).iter().copied()).collect();
+    let claimed = reach.keys().filter(|&&record| book.is_claimed(record, &image.facts));
+    let claimed: BTreeSet<Digest> = claimed.flat_map(|&record| book.thumbnails(record).iter().copied()).collect();
     let known = known.into_values().flat_map(|candidate| candidate.measured);
     let mut measured: BTreeMap<Digest, Measured> = known.map(|measured| (measured.thumbnail, measured)).collect();
     if image.facts.size.is_some() {
         compare(pipeline, image, &file, &wanted, &mut measured)?;
         compare_beside_marks(pipeline, book, image, &file, &wanted, &mut measured)?;
-        reproduce(pipeline, book, image, &file, &wanted, &mut measured)?;
+        reproduce(pipeline, book, image, &file, (&wanted, &claimed), &mut measured)?;
     }
     let found = reach.into_iter().map(|(record, distance)| CandidateFacts {
         image: image.facts.id,
@@ -125,27 +127,30 @@ fn residuals(
 /// A pair that may have a mark on it is worth reproducing from this correlation on.
 const LIKENESS_WITH_MARK: f32 = 0.8;
 
-/// Lets an image reproduce each of the `wanted` thumbnails that it resembles and whose recipe is known better than when
-/// that was tried last.
+/// Lets an image reproduce each of the `wanted` thumbnails that it resembles, or that are `claimed` for it by what was recorded,
+/// and whose recipe is known better than when that was tried last.
 fn reproduce(
     pipeline: &Pipeline,
     book: &Book,
     image: &ImageToMatch,
     file: &impl Fn() -> Result<File, Error>,
-    wanted: &BTreeSet<Digest>,
+    (wanted, claimed): (&BTreeSet<Digest>, &BTreeSet<Digest>),
     measured: &mut BTreeMap<Digest, Measured>,
 ) -> Result<(), Error> {
     let mut tried = Vec::new();
     for digest in wanted {
         let (Some(known), Some(pair)) = (book.recipes(*digest), measured.get_mut(digest)) else { continue };
-        if pair.known == known.stamp {
+        let claimed = claimed.contains(digest);
+        // What another import records may make a pair worth a try that was not.
+        let stamp = known.stamp.wrapping_add(u64::from(claimed && known.stamp != 0));
+        if pair.known == stamp {
             continue;
         }
-        (pair.known, pair.fit) = (known.stamp, None);
+        (pair.known, pair.fit) = (stamp, None);
         // A mark of which it is not certain that the thumbnail has it still stands in the way of what is seen.
         let marked = known.marks.is_empty() && known.learned.iter().any(|one| one.recipe.mark.is_some());
         let worth = |residual: &Residual| resembles(residual) || marked && residual.zncc > LIKENESS_WITH_MARK;
-        if let Some(residual) = pair.telling().filter(|residual| known.stamp != 0 && worth(residual)) {
+        if let Some(residual) = pair.telling().filter(|residual| known.stamp != 0 && (claimed || worth(residual))) {
             tried.push((*digest, known, residual.orientations()));
         }
     }
@@ -170,7 +175,13 @@ fn reproduce(
                 // What does not hold any more proves nothing, and may still stand in the way.
                 let holds = book.recipes(*digest).is_some_and(|known| !known.is_withheld);
                 if let Some(pair) = measured.get_mut(digest) {
-                    pair.fit = fit.map(|fit| Fit { within: fit.within && holds, near: fit.near && holds, ..fit });
+                    let holding = |fit: Fit| Fit {
+                        within: fit.within && holds,
+                        near: fit.near && holds,
+                        close: fit.close && holds,
+                        ..fit
+                    };
+                    pair.fit = fit.map(holding);
                 }
             }
         }

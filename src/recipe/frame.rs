@@ -94,6 +94,33 @@ pub(super) fn place(
     }
 }
 
+/// Other placements that a copy may have by its original's size: a smaller copy's own sides were rounded, so that its
+/// proportions give a short side that is off by a pixel. None where the picture fills the thumbnail.
+pub(super) fn beside(
+    frame: Frame,
+    arithmetic: Arithmetic,
+    placement: &Placement,
+    thumbnail: (usize, usize),
+) -> Vec<Placement> {
+    let (width, height) = placement.scaled;
+    let off = |to: (usize, usize)| {
+        let at = (arithmetic.margin(thumbnail.0, to.0), arithmetic.margin(thumbnail.1, to.1));
+        let cut = (arithmetic.surplus(to.0, thumbnail.0), arithmetic.surplus(to.1, thumbnail.1));
+        Placement { scaled: to, at, cut, ..*placement }
+    };
+    let fits = |to: &(usize, usize)| match frame {
+        Frame::Pad => (1..=thumbnail.0).contains(&to.0) && (1..=thumbnail.1).contains(&to.1),
+        _ => to.0 >= thumbnail.0 && to.1 >= thumbnail.1,
+    };
+    let around = match frame {
+        Frame::Fit | Frame::CutThenScale => vec![],
+        Frame::Pad | Frame::ScaleThenCut if width != thumbnail.0 => vec![(width - 1, height), (width + 1, height)],
+        Frame::Pad | Frame::ScaleThenCut if height != thumbnail.1 => vec![(width, height - 1), (width, height + 1)],
+        Frame::Pad | Frame::ScaleThenCut => vec![],
+    };
+    around.into_iter().filter(fits).map(off).collect()
+}
+
 impl Arithmetic {
     fn enlarges(self) -> bool {
         matches!(self, Arithmetic::Magick | Arithmetic::Vips)

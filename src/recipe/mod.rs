@@ -38,6 +38,7 @@ mod forward;
 mod learn;
 mod reproduce;
 mod statistic;
+mod tone;
 mod watch;
 
 #[cfg(test)]

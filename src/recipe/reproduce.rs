@@ -5,6 +5,7 @@
 //! reproduced by either's original: whoever decides has to look at rivals (see [`crate::matcher`]).
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -14,11 +15,12 @@ use serde::{Deserialize, Serialize};
 use super::cells::Cells;
 use super::compare::errors;
 use super::family::{Opacity, Recipe};
-use super::frame::{Placement, place};
+use super::frame::{Placement, beside, place};
 use super::learn::Learned;
 use super::predict::{Choice, ScaleKey, Scaled, choices, finish, scale, view};
 use super::statistic::{Excess, Map};
 use super::taps::Grid;
+use super::tone;
 use super::upload::Upload;
 
 /// How well an upload reproduces a thumbnail.
@@ -41,6 +43,17 @@ pub struct Fit {
     /// from before this was measured, because it can only stand in the way.
     #[serde(default = "unsure")]
     pub alike: bool,
+    /// The systematic change of luma or chroma, in levels: what editing does and re-saving does not. None where too little of
+    /// the picture is left to tell.
+    #[serde(default)]
+    pub tone: Option<f32>,
+    /// The standard deviation of the thumbnail's luma where the picture lies on it, in levels.
+    #[serde(default)]
+    pub detail: f32,
+    /// Whether all errors are within [`D_CLOSE`], [`HZ_CLOSE`] and [`TONE_CLOSE`]: what copies keep to that were made much smaller
+    /// or lost much, and what frames of a film keep to as well. It proves nothing by itself.
+    #[serde(default)]
+    pub close: bool,
 }
 
 fn unsure() -> bool {
@@ -54,6 +67,13 @@ pub const HZ_NEAR: f32 = 0.3;
 
 /// What comes within so many times the limit of a copy is no proof, but no stranger either: near-identical frames.
 pub const ALIKE: f32 = 4.0;
+
+/// The largest [`Excess::d`] of a copy that has lost much.
+pub const D_CLOSE: f32 = 10.0;
+/// The largest [`Excess::hz`] of a copy that has lost much.
+pub const HZ_CLOSE: f32 = 2.0;
+/// The largest [`Fit::tone`] of a copy that nobody edited.
+pub const TONE_CLOSE: f32 = 0.5;
 
 /// A thumbnail whose luma deviates less than this beside its mark, in levels, is made by too many pictures.
 const DETAIL_BESIDE_MARK_MIN: f32 = 10.0;
@@ -122,39 +142,65 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
     /// cannot lie in the thumbnail at all.
     pub fn fit(&self, learned: &Learned, cells: &Cells, turns: &[u8]) -> Option<Fit> {
         let fits = turns.iter().filter_map(|&turn| {
-            let excess = self.excess(&learned.recipe, cells, turn)?;
-            let long_side_px = cells.long_side();
-            let error = Fit::error(&excess, long_side_px);
-            // What is proven rests on the blocks beside a mark: there has to be enough to see on them alone.
-            let tells = learned.recipe.mark.is_none() || excess.detail >= DETAIL_BESIDE_MARK_MIN;
-            let within = tells && error <= learned.threshold(long_side_px);
-            let limit = Fit::limit(long_side_px);
-            let (near, alike) = (tells && error <= limit, error <= ALIKE * limit);
-            Some(Fit { d: excess.d, hz: excess.hz, loss: excess.loss, turn, within, near, alike })
+            let exact = self.fit_of(learned, cells, turn, &self.keys(&learned.recipe, cells, turn));
+            if exact.is_some_and(|fit| fit.near) {
+                return exact;
+            }
+            let beside = self.fit_of(learned, cells, turn, &self.keys_beside(&learned.recipe, cells, turn));
+            [exact, beside].into_iter().flatten().min_by(|a, b| a.loss.total_cmp(&b.loss))
         });
         fits.min_by(|a, b| a.loss.total_cmp(&b.loss))
+    }
+
+    /// The best of these choices and placements, as a fit.
+    fn fit_of(&self, learned: &Learned, cells: &Cells, turn: u8, keys: &[Key]) -> Option<Fit> {
+        let mark = learned.recipe.mark.as_ref();
+        let excesses = keys.iter().filter_map(|key| Some((self.map_of(key, cells)?.excess(mark)?, key)));
+        let (excess, key) = excesses.min_by(|(a, _), (b, _)| least(a, b))?;
+        let long_side_px = cells.long_side();
+        let error = Fit::error(&excess, long_side_px);
+        // What is proven rests on the blocks beside a mark: there has to be enough to see on them alone.
+        let tells = mark.is_none() || excess.detail >= DETAIL_BESIDE_MARK_MIN;
+        let within = tells && error <= learned.threshold(long_side_px);
+        let limit = Fit::limit(long_side_px);
+        let (near, alike) = (tells && error <= limit, error <= ALIKE * limit);
+        let prediction = self.prediction(*key)?;
+        let seen = tone::seen(cells, &prediction, &key.placement, mark);
+        let (tone, detail) = (seen.map(|seen| seen.change), seen.map_or(0.0, |seen| seen.detail));
+        let unedited = tone.is_some_and(|tone| tone <= TONE_CLOSE);
+        let close = unedited && excess.d <= D_CLOSE && excess.hz <= HZ_CLOSE;
+        let Excess { d, hz, loss, .. } = excess;
+        Some(Fit { d, hz, loss, turn, within, near, alike, tone, detail, close })
     }
 
     /// What a recipe leaves unexplained, in the best of the choices that it leaves open; nothing when the upload cannot lie
     /// in the thumbnail so.
     pub fn excess(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Option<Excess> {
-        let excesses = self.maps(recipe, cells, turn).into_iter().filter_map(|map| map.excess(recipe.mark.as_ref()));
-        excesses.min_by(|a, b| (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(std::cmp::Ordering::Equal))
+        let excesses = self.maps(recipe, cells, turn).filter_map(|map| map.excess(recipe.mark.as_ref()));
+        excesses.min_by(least)
     }
 
     /// Where a recipe leaves something unexplained, whatever its mark, in the choice that leaves least but for a part of the
     /// frame.
     pub fn map(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Option<Map> {
-        let maps = self.maps(recipe, cells, turn).into_iter();
-        let maps = maps.filter_map(|map| Some((map.excess(None)?.rest, map)));
+        let maps = self.maps(recipe, cells, turn).filter_map(|map| Some((map.excess(None)?.rest, map)));
         maps.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, map)| map)
     }
 
     /// One for each of the choices that a recipe leaves open.
-    fn maps(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Vec<Map> {
+    fn maps(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> impl Iterator<Item = Map> {
+        self.keys(recipe, cells, turn).into_iter().filter_map(|key| self.map_of(&key, cells))
+    }
+
+    fn map_of(&self, key: &Key, cells: &Cells) -> Option<Map> {
+        Map::of(cells, errors(cells, &*self.prediction(*key)?)?)
+    }
+
+    /// The predictions of each of the choices that a recipe leaves open, as the original would lie in the thumbnail.
+    fn keys(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Vec<Key> {
         // The mark plays no part in a prediction.
         let recipe = &Recipe { mark: None, ..*recipe };
-        let maps = choices(recipe, self.upload, turn).into_iter().filter_map(|choice| {
+        let keys = choices(recipe, self.upload, turn).into_iter().filter_map(|choice| {
             let thumbnail = (cells.width, cells.height);
             let size = self.upload.size(view(&choice));
             let placement = place(recipe.frame, recipe.scaler.arithmetic(), size, thumbnail)?;
@@ -162,11 +208,19 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
                 return None;
             }
             let ground = ground(cells, &placement);
-            let key = Key { recipe: *recipe, choice, placement, thumbnail, ground };
-            let prediction = self.prediction(key)?;
-            Map::of(cells, errors(cells, &prediction)?)
+            Some(Key { recipe: *recipe, choice, placement, thumbnail, ground })
         });
-        maps.collect()
+        keys.collect()
+    }
+
+    /// The same as a smaller copy may lie beside that.
+    fn keys_beside(&self, recipe: &Recipe, cells: &Cells, turn: u8) -> Vec<Key> {
+        let (frame, arithmetic) = (recipe.frame, recipe.scaler.arithmetic());
+        let around = |key: Key| {
+            let placements = beside(frame, arithmetic, &key.placement, key.thumbnail).into_iter();
+            placements.map(move |placement| Key { placement, ground: ground(cells, &placement), ..key })
+        };
+        self.keys(recipe, cells, turn).into_iter().flat_map(around).collect()
     }
 
     fn prediction(&self, key: Key) -> Option<Rc<Grid<u8>>> {
@@ -191,6 +245,11 @@ impl<'upload, 'bytes> Reproducer<'upload, 'bytes> {
         self.scaled.borrow_mut().insert(scale_key, made.clone());
         made
     }
+}
+
+/// Which of two excesses is less.
+fn least(a: &Excess, b: &Excess) -> Ordering {
+    (a.loss, a.d).partial_cmp(&(b.loss, b.d)).unwrap_or(Ordering::Equal)
 }
 
 /// The level of the margins, read off the thumbnail: the median of its outermost lines that lie in a margin, which no small

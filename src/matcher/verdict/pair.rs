@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::content::{Compared, ImageKey, Likeness, groups};
-use super::super::facts::{CandidateFacts, Facts, ImageFacts, RecordFacts};
+use super::super::facts::{CandidateFacts, Facts, ImageFacts, Measured, RecordFacts, Storage};
 use super::super::metadata::{Agreement, Register, agreement, name_differs};
+use super::super::names::Name;
 use super::super::taken::{Moment, Taken};
 use super::super::verify::Residual;
 use super::{RIVAL_Z_MAX, answers, certain};
@@ -26,8 +27,13 @@ pub(super) struct Pair<'a> {
     pub telling: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
-    /// Another record may have lost this file, too: nothing says that it lost the same original, nor do the names tell them
-    /// apart.
+    /// The fit of the thumbnail that it is made worst, if the recipe known makes each of them as closely as from a copy.
+    pub close: Option<Fit>,
+    /// The contrast of the record's thumbnails where the picture lies on them, in levels: of the residual, or where the generic
+    /// prediction does not see how it lies, of the recipe.
+    pub detail: f32,
+    /// Another record may have lost this file, too: nothing says that it lost the same original, nor do names or lengths tell
+    /// them apart.
     pub reproduces_another: bool,
     pub answer: Option<bool>,
     /// The answer was given for a copy, or for a record that lost the same original.
@@ -35,10 +41,19 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Of pictures that hardly differ, name and size tell which one this is.
+    /// Of pictures that hardly differ, name and size, or the proportions of a smaller copy, tell which one this is.
     pub fn told_by_name(&self) -> bool {
-        let Agreement { name_informs, size, size_known, bytes, .. } = self.agreement;
-        name_informs && (size || !size_known && bytes)
+        let Agreement { name_informs, size, size_known, smaller, aspect, bytes, .. } = self.agreement;
+        let of_the_size = if size_known { size || smaller && aspect } else { bytes };
+        name_informs && of_the_size
+    }
+
+    /// What is the one's by name, or by length and size, and is not the other's, is not in doubt.
+    fn is_told_from(&self, other: &RecordFacts) -> bool {
+        let by_name = self.told_by_name() && name_differs(other, self.image);
+        let Agreement { bytes, size, digest_differs, .. } = self.agreement;
+        let is_this_file = bytes && size && !digest_differs && self.image.storage != Storage::Uncompressed;
+        by_name || is_this_file && other.bytes.is_some_and(|recorded| recorded != self.image.bytes)
     }
 }
 
@@ -84,12 +99,28 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
             telling: candidate.and_then(|candidate| worst(candidate.telling())),
             reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
+            close: candidate.and_then(|candidate| worst_of_close_fits(candidate)),
+            detail: candidate.map_or(0.0, |candidate| detail(candidate)),
             reproduces_another: false,
             answer: answers.get(&key).copied(),
             is_implied: false,
         });
     }
     pairs
+}
+
+/// Whether two records of whose thumbnails one file makes both are of one picture that was ordered twice, as far as names and
+/// sizes say.
+fn are_twins(a: &RecordFacts, b: &RecordFacts) -> bool {
+    let (Some(a_name), Some(b_name)) = (&a.filename, &b.filename) else { return false };
+    let (a_name, b_name) = (Name::of(a_name), Name::of(b_name));
+    let sizes = a.size.zip(b.size).map(|(a, b)| a == b);
+    let contradicted = sizes == Some(false)
+        || a.bytes.zip(b.bytes).is_some_and(|(a, b)| a != b)
+        || a.sha256.zip(b.sha256).is_some_and(|(a, b)| a != b)
+        || a.md5.zip(b.md5).is_some_and(|(a, b)| a != b)
+        || a.taken.zip(b.taken).and_then(|(a, b)| a.compare(b)) == Some(Taken::Other);
+    a_name.is_same(&b_name) && (a_name.tells() || sizes == Some(true)) && !contradicted
 }
 
 /// Finds the images that another record may have lost, too: those that nearly make its thumbnail, or resemble it where its
@@ -112,9 +143,8 @@ fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, 
     for pair in pairs.values_mut().flatten() {
         let others = near.get(&pair.image.id).into_iter().flatten();
         let others = others.filter(|other| other.id != pair.record.id && !pair.record.lost_the_same(other));
-        // What is the one's by name, and is not the other's, is not in doubt.
-        let told = pair.told_by_name();
-        pair.reproduces_another = others.into_iter().any(|other| !(told && name_differs(other, pair.image)));
+        let others = others.filter(|other| pair.reproduces != Some(true) || !are_twins(pair.record, other));
+        pair.reproduces_another = others.into_iter().any(|other| !pair.is_told_from(other));
     }
 }
 
@@ -152,6 +182,20 @@ fn of_every_fit(candidate: &CandidateFacts, holds: impl Fn(Fit) -> bool) -> Opti
     let mut fits = candidate.measured.iter().filter_map(|measured| measured.fit).peekable();
     fits.peek()?;
     Some(fits.all(holds))
+}
+
+/// The fit of the thumbnail that is made worst; nothing where not each is made closely.
+fn worst_of_close_fits(candidate: &CandidateFacts) -> Option<Fit> {
+    let fits = candidate.measured.iter().filter_map(|measured| measured.fit);
+    let worst = fits.max_by(|a, b| a.d.total_cmp(&b.d).then(a.hz.total_cmp(&b.hz)));
+    worst.filter(|_| of_every_fit(candidate, |fit| fit.close) == Some(true))
+}
+
+/// See [`Pair::detail`].
+fn detail(candidate: &CandidateFacts) -> f32 {
+    let of_residual = |measured: &Measured| measured.telling().map_or(0.0, |residual| residual.detail);
+    let of_fit = |measured: &Measured| measured.fit.map_or(0.0, |fit| fit.detail);
+    candidate.measured.iter().map(|one| of_residual(one).max(of_fit(one))).min_by(f32::total_cmp).unwrap_or(0.0)
 }
 
 /// The residual of the thumbnail that fits worst.

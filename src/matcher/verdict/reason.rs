@@ -28,7 +28,13 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_make
         Method::Digest => return format!("the recorded {} is this file's", digest_of(pair)),
         Method::Bytes if pair.agreement.size => "recorded length and size are this file's",
         Method::Bytes => "the recorded length is this file's",
-        Method::Recipe => "the shop's recipe makes the very thumbnail from this file",
+        Method::Recipe if pair.reproduces == Some(true) => "the shop's recipe makes the very thumbnail from this file",
+        Method::Recipe if pair.agreement.bytes => {
+            "the recorded length is this file's, and the shop's recipe makes the thumbnail from it"
+        }
+        Method::Recipe => {
+            "the recorded name is this file's, and the shop's recipe makes the thumbnail from it, as closely as from a copy"
+        }
         Method::Name if pair.agreement.size => "recorded name and size are this file's",
         Method::Name => "the recorded name is this file's",
         Method::Pixels => "nothing recorded speaks for this file",
@@ -49,6 +55,7 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_make
             (Some(true), true) => {
                 "; the shop's recipe makes the very thumbnail from it, but it may be what another record lost"
             }
+            (Some(false), _) if pair.close.is_some() => "; the shop's recipe makes nearly this thumbnail from it",
             (Some(false), _) => "; the shop's recipe makes another thumbnail from it",
             (None, _) => "",
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::content::ImageKey;
 use super::super::facts::Facts;
-use super::pair::{by_record, key_of};
+use super::pair::{Pair, by_record, key_of};
 use super::{accepted, beaten, open, proven_by_bytes, resembles, undisputed};
 
 /// Images that stand in each other's way and were not compared yet: whether they show one picture decides something.
@@ -39,7 +39,11 @@ pub fn rivals(facts: &Facts) -> BTreeSet<(ImageKey, ImageKey)> {
                 ask(at, other);
             }
         }
-        let made: Vec<usize> = open.into_iter().filter(|&at| pairs[at].reproduces == Some(true)).collect();
+        let makes_it = |pair: &Pair| {
+            let claimed = pair.agreement.bytes || pair.agreement.name;
+            pair.reproduces == Some(true) || claimed && pair.close.is_some()
+        };
+        let made: Vec<usize> = open.into_iter().filter(|&at| makes_it(&pairs[at])).collect();
         for (nth, &a) in made.iter().enumerate() {
             for &b in &made[nth + 1..] {
                 ask(a, b);

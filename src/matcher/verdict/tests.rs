@@ -81,7 +81,18 @@ fn whole() -> Facts {
 /// A record of which nothing is recorded, and an image that makes its thumbnail, or does not.
 fn made(image: i64, record: i64, near: bool) -> CandidateFacts {
     let mut candidate = measured(image, record, 2.0);
-    candidate.measured[0].fit = Some(Fit { d: 0.0, hz: 0.0, loss: 0.0, turn: 1, within: near, near, alike: near });
+    candidate.measured[0].fit = Some(Fit {
+        d: 0.0,
+        hz: 0.0,
+        loss: 0.0,
+        turn: 1,
+        within: near,
+        near,
+        alike: near,
+        tone: Some(0.0),
+        detail: 40.0,
+        close: near,
+    });
     candidate
 }
 

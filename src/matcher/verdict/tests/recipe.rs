@@ -62,7 +62,10 @@ fn of_files_that_dispute_the_recorded_length_the_one_that_makes_the_thumbnail_is
     facts.candidates = vec![made(1, 1, true), measured(2, 1, 2.0)];
     assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
     facts.candidates = vec![made(1, 1, true), made(2, 1, true)];
-    assert_eq!(attached(&facts), [], "both make it");
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "both make it, and one has the recorded length");
+    let mut uncompressed = facts.clone();
+    uncompressed.images.iter_mut().for_each(|image| image.storage = Storage::Uncompressed);
+    assert_eq!(attached(&uncompressed), [], "which says nothing where all are as long");
     facts.candidates = vec![made(1, 1, false), made(2, 1, true)];
     assert_eq!(attached(&facts), [], "the one that has the recorded length does not make it");
     facts.candidates[0] = measured(1, 1, 40.0);
@@ -178,4 +181,110 @@ fn of_files_that_resemble_the_one_that_makes_the_thumbnail_is_shown_first() {
     assert_eq!(attached(&facts), []);
     let shown: Vec<_> = decide(&facts, &Tier::ALL).into_iter().filter(|d| d.record == RecordId(1)).collect();
     assert_eq!(shown.iter().find(|d| d.rank == Some(1)).map(|d| d.image), Some(ImageId(1)));
+}
+
+/// A pair that the recipe makes as closely as from a copy that has lost much, which proves nothing alone.
+fn close(image: i64, record: i64) -> CandidateFacts {
+    let mut candidate = made(image, record, false);
+    candidate.measured[0].fit = candidate.measured[0].fit.map(|fit| Fit { d: 2.0, hz: 1.0, close: true, ..fit });
+    // Too far for tier 3.
+    candidate.measured[0].residual = Some(residual(3.5));
+    candidate
+}
+
+/// One record with this name and image 1 under another, of the recorded size, close to its thumbnail.
+fn named(recorded: &str, sent: &str) -> Facts {
+    let mut facts = silent(1, 1, vec![close(1, 1)]);
+    (facts.records[0].filename, facts.records[0].size) = (Some(recorded.into()), Some((4000, 3000)));
+    facts.images[0].paths = vec![sent.as_bytes().to_vec()];
+    facts
+}
+
+#[test]
+fn a_copy_that_lost_much_is_proven_with_its_recorded_name() {
+    let facts = named("IMG_0042.JPG", "Kopie von IMG_0042.jpg");
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
+    assert_eq!(attached(&named("IMG_0042.JPG", "upload.jpg")), [], "alone it proves nothing");
+    assert_eq!(attached(&named("IMG_0042.JPG", "IMG_0042-edited.jpg")), []);
+    let changed = |change: fn(&mut Facts)| {
+        let mut facts = facts.clone();
+        change(&mut facts);
+        attached(&facts)
+    };
+    assert_eq!(changed(|facts| facts.images[0].size = Some((2000, 1500))), [(1, 1, Method::Recipe)], "a smaller one");
+    assert_eq!(changed(|facts| facts.images[0].size = Some((2000, 1000))), [], "another cut");
+    assert_eq!(changed(|facts| facts.images[0].size = Some((200, 150))), [], "it may be the thumbnail");
+    assert_eq!(changed(|facts| facts.images[0].truncated = true), []);
+    let edited = |facts: &mut Facts| {
+        let fit = facts.candidates[0].measured[0].fit.as_mut().unwrap();
+        (fit.tone, fit.close) = (Some(2.0), false);
+    };
+    assert_eq!(changed(edited), [], "its tone was changed");
+    let rival = |facts: &mut Facts| {
+        facts.images.push(image(2));
+        facts.candidates.push(made(2, 1, true));
+    };
+    assert_eq!(changed(rival), [(2, 1, Method::Recipe)], "another file makes the very thumbnail");
+    let another_shot = |facts: &mut Facts| {
+        facts.images.push(ImageFacts { paths: vec![b"IMG_0043.JPG".to_vec()], ..image(2) });
+        facts.candidates.push(made(2, 1, true));
+    };
+    assert_eq!(changed(another_shot), [(1, 1, Method::Recipe)], "and its name says another shot");
+    let whole = |facts: &mut Facts| {
+        facts.records[0].bytes = Some(1_000_002);
+        facts.images.push(image(2));
+        facts.candidates.push(measured(2, 1, 3.5));
+    };
+    assert_ne!(changed(whole), [(1, 1, Method::Recipe)], "another file has the recorded length and size");
+}
+
+#[test]
+fn a_plain_name_needs_a_closer_copy_and_must_be_the_only_one() {
+    let facts = named("logo.png", "logo.jpg");
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
+    let mut farther = facts.clone();
+    farther.candidates[0].measured[0].fit.as_mut().unwrap().d = 4.0;
+    assert_eq!(attached(&farther), []);
+    let mut unsized_record = facts.clone();
+    unsized_record.records[0].size = None;
+    assert_eq!(attached(&unsized_record), []);
+    let mut flat = facts.clone();
+    flat.candidates[0].measured[0].residual.as_mut().unwrap().detail = 5.0;
+    flat.candidates[0].measured[0].fit.as_mut().unwrap().detail = 5.0;
+    assert_eq!(attached(&flat), []);
+    let mut twice = facts;
+    twice.records.push(RecordFacts { filename: Some("logo.png".into()), ..record(2) });
+    assert_eq!(attached(&twice), []);
+}
+
+#[test]
+fn frames_that_hardly_differ_are_told_apart_by_recorded_lengths() {
+    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, true)]);
+    for (record, bytes) in facts.records.iter_mut().zip([1_000_001, 1_000_077]) {
+        (record.bytes, record.size) = (Some(bytes), Some((4000, 3000)));
+    }
+    let first = |facts: &Facts| attached(facts).contains(&(1, 1, Method::Recipe));
+    // The pixels leave tier 2 in doubt.
+    facts.candidates.iter_mut().for_each(|one| one.measured[0].residual = Some(residual(9.0)));
+    assert!(first(&facts));
+    facts.records[1].bytes = None;
+    assert!(!first(&facts), "the other may have lost it");
+}
+
+#[test]
+fn a_picture_that_was_ordered_twice_is_put_on_both_records_whose_thumbnails_it_makes() {
+    let mut facts = silent(2, 1, vec![made(1, 1, true), made(1, 2, true)]);
+    assert_eq!(attached(&facts), []);
+    let name = |facts: &mut Facts, name: &str| {
+        facts.records.iter_mut().for_each(|record| record.filename = Some(name.to_owned()));
+    };
+    name(&mut facts, "IMG_0042.JPG");
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe), (1, 2, Method::Recipe)]);
+    name(&mut facts, "logo.png");
+    assert_eq!(attached(&facts), [], "a name that many pictures have");
+    facts.records.iter_mut().for_each(|record| record.size = Some((4000, 3000)));
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe), (1, 2, Method::Recipe)], "and the size");
+    facts.records[1].bytes = Some(7);
+    facts.records[0].bytes = Some(8);
+    assert_eq!(attached(&facts), [], "of two lengths they are two pictures");
 }
