@@ -69,6 +69,10 @@ id! {
     PartialId
 }
 id! {
+    /// A file that a browser is sending, in one request or in several.
+    TransferId
+}
+id! {
     /// One customer's delivery: the uploads of one sitting.
     SubmissionId
 }

@@ -23,6 +23,7 @@ use crate::catalogue::{self, Catalogue};
 use crate::children;
 use crate::config::Config;
 use crate::domain::Micros;
+use crate::endpoint::browser::Browser;
 use crate::endpoint::folder::{self, InboxContext};
 use crate::pipeline::{self, Pipeline};
 use crate::spool::{self, Spool};
@@ -233,6 +234,13 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let web_listener = bind("the pages", address).await?;
     let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
     let token = web::new_token()?;
+    let (stop, stopping) = watch::channel(false);
+    let browser = Browser::new(
+        Arc::clone(&house.catalogue),
+        Arc::clone(&house.spool),
+        ways_in::browser_settings(config),
+        stopping.clone(),
+    );
     let web_context = Arc::new(WebContext {
         catalogue: Arc::clone(&house.catalogue),
         logins: ways_in.logins(),
@@ -240,6 +248,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         pipeline: Arc::clone(&house.pipeline),
         pictures: web::Pictures::default(),
         counts: web::Counts::default(),
+        browser: Arc::clone(&browser),
         ports: ways_in.ports(),
         line: ways_in::pages_line(config)?,
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
@@ -251,13 +260,12 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         quiet: Duration::from_secs(config.receive.inbox_quiet_seconds),
         rescan: INBOX_RESCAN,
     };
-    let (stop, stopping) = watch::channel(false);
     let served = async {
         tokio::join!(
             ways_in.serve(stopping.clone()),
             web::serve(web_listener, web_context, stopping.clone()),
             folder::serve(inbox_context, stopping.clone()),
-            give_up_old_partials(&house.spool, stopping.clone()),
+            give_up_old_partials(&house.spool, &browser, stopping.clone()),
         )
     };
     // Whoever reads that all listen may ask for the end at once.
@@ -302,10 +310,15 @@ async fn stop_on_signal(mut ending: Ending, stop: watch::Sender<bool>) {
     });
 }
 
-async fn give_up_old_partials(spool: &Arc<Spool>, mut stopping: watch::Receiver<bool>) {
+async fn give_up_old_partials(spool: &Arc<Spool>, browser: &Arc<Browser>, mut stopping: watch::Receiver<bool>) {
     loop {
-        let spool = Arc::clone(spool);
-        match tokio::task::spawn_blocking(move || spool.give_up_old_partials(Micros::now())).await {
+        let (spool, browser) = (Arc::clone(spool), Arc::clone(browser));
+        let give_up = move || -> Result<usize, TreeError> {
+            let given_up = spool.give_up_old_partials(Micros::now())?;
+            browser.forget_old(Micros::now())?;
+            Ok(given_up)
+        };
+        match tokio::task::spawn_blocking(give_up).await {
             Ok(Ok(0)) => {}
             Ok(Ok(given_up)) => {
                 tracing::info!("{given_up} transfers that nobody resumed count as truncated uploads now")

@@ -180,6 +180,46 @@ impl Spool {
         Incoming::begin(self, customer, path, endpoint, start)
     }
 
+    /// Goes on with the partial whose bytes lie in `spool_file`, wherever the tree shows it by now; nothing if `customer` has no
+    /// such partial.
+    ///
+    /// # Errors
+    /// When another transfer continues it, or there is no room for more.
+    pub fn resume(
+        self: &Arc<Self>,
+        customer: CustomerId,
+        spool_file: &str,
+        endpoint: Endpoint,
+    ) -> Result<Option<Incoming>, TreeError> {
+        Incoming::resume_file(self, customer, spool_file, endpoint)
+    }
+
+    /// How many bytes the partial in `spool_file` has; nothing if `customer` has no such partial.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn partial_size(&self, customer: CustomerId, spool_file: &str) -> Result<Option<u64>, TreeError> {
+        let partial = self.catalogue.read(|tx| tx.partial_in_spool(spool_file))?;
+        Ok(partial.filter(|partial| partial.customer == customer).map(|_| self.length_of(spool_file)))
+    }
+
+    /// Drops the partial in `spool_file`, which was never acknowledged, because its customer asks for that.
+    ///
+    /// # Errors
+    /// [`TreeError::Busy`] while a transfer continues it, or when disk or catalogue fail.
+    pub fn drop_partial(self: &Arc<Self>, customer: CustomerId, spool_file: &str) -> Result<(), TreeError> {
+        let partial = self.catalogue.read(|tx| tx.partial_in_spool(spool_file))?;
+        let Some(partial) = partial.filter(|partial| partial.customer == customer) else { return Ok(()) };
+        let path = TreePath::resolve(&TreePath::root(), &partial.path)?;
+        let open = Open::new(customer, TreePath::root(), None, Some(partial.id));
+        let _registered = self.register(Arc::new(open)).ok_or(TreeError::Busy(path))?;
+        // The row first: a file without a row is removed at the next start.
+        let id = partial.id;
+        self.catalogue.write(move |tx| tx.partial_remove(id))?;
+        let at = self.folder.join(spool_file);
+        std::fs::remove_file(&at).map_err(|source| TreeError::io("remove", at, source))
+    }
+
     /// Receives what `source` yields as one file, with the promises of every endpoint.
     ///
     /// # Errors

@@ -154,7 +154,7 @@ impl Tx<'_> {
     /// When something belongs to the customer, or the catalogue fails.
     pub fn customer_remove(&self, id: CustomerId) -> Result<(), Error> {
         self.execute("UPDATE events SET customer = NULL WHERE customer = ?1", [id.0])?;
-        for table in ["entries", "submissions", "customer_keys", "sessions", "sign_in_links"] {
+        for table in ["entries", "submissions", "customer_keys", "sessions", "sign_in_links", "browser_transfers"] {
             self.execute(&format!("DELETE FROM {table} WHERE customer = ?1"), [id.0])?;
         }
         self.execute("DELETE FROM customers WHERE id = ?1", [id.0])?;

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0006_sign_in.sql"),
     include_str!("../../schema/sqlite/0007_pages.sql"),
     include_str!("../../schema/sqlite/0008_withdrawn.sql"),
+    include_str!("../../schema/sqlite/0009_browser.sql"),
 ];
 
 /// The schema version this program reads and writes.

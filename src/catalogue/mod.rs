@@ -9,6 +9,7 @@
 
 mod attachments;
 mod blobs;
+mod browser_transfers;
 mod comparisons;
 mod customer_limits;
 mod customers;
@@ -43,6 +44,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use attachments::{Attachment, Link};
 pub use blobs::{Blob, NewImage};
+pub use browser_transfers::{BrowserTransfer, NewBrowserTransfer};
 pub use customer_limits::{CustomerLimits, Kept};
 pub use customers::{Belongings, Customer, CustomerKey};
 pub use decisions::{Act, Subject};
@@ -50,7 +52,8 @@ pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use logins::LoginAccount;
 pub use migrate::SCHEMA_VERSION;
 pub use pages::{
-    CustomerCounts, MissingFilter, MissingPicture, ProblemFile, ReturnedPicture, ShownRecord, ShownThumbnail,
+    CustomerCounts, MissingFilter, MissingPicture, ProblemFile, RecordPage, ReturnedPicture, ShownRecord,
+    ShownThumbnail,
 };
 pub use partials::{NewPartial, Partial};
 pub use recipes::{CertainPair, MeasuredPair, PartitionRecipes};

@@ -6,7 +6,7 @@
 //! newest first.
 
 use super::{Error, Row, Tx};
-use crate::domain::{CustomerId, Digest, ThumbnailId};
+use crate::domain::{CustomerId, Digest, RecordId, ThumbnailId};
 
 /// A customer in numbers. A record counts as back when an attachment stands, as missing when none does and it was not
 /// given up.
@@ -133,6 +133,21 @@ pub struct ReturnedPicture {
     pub by_person: bool,
     /// Where it lies in the originals store.
     pub key: String,
+}
+
+/// One record by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPage {
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The record.
+    pub record: ShownRecord,
+    /// Whether it was given up.
+    pub retired: bool,
+    /// Whether its picture came back.
+    pub back: bool,
+    /// Whether what came back is a copy.
+    pub copy: bool,
 }
 
 /// An upload that could not be used.
@@ -307,6 +322,36 @@ impl Tx<'_> {
                 reason: row.get(2)?,
                 truncated: row.get::<i64>(3)? != 0,
                 id: row.get(4)?,
+            })
+        })
+    }
+
+    /// To whom a record belongs.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn record_customer(&self, id: RecordId) -> Result<Option<CustomerId>, Error> {
+        self.first("SELECT customer FROM records WHERE id = ?1", [id.0], |row| Ok(CustomerId(row.get(0)?)))
+    }
+
+    /// A record, and how it stands with it.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn page_record(&self, id: RecordId) -> Result<Option<RecordPage>, Error> {
+        let sql = format!(
+            "SELECT {RECORD}, r.customer, r.retired_at IS NOT NULL, \
+             (SELECT a.grade FROM attachments a WHERE a.record = r.id AND a.state = 'standing') \
+             FROM records r {THUMBNAIL} WHERE r.id = ?1"
+        );
+        self.first(&sql, [id.0], |row| {
+            let grade: Option<String> = row.get(11)?;
+            Ok(RecordPage {
+                customer: CustomerId(row.get(9)?),
+                record: shown_record(&row)?,
+                retired: row.get(10)?,
+                back: grade.is_some(),
+                copy: grade.as_deref() == Some("copy"),
             })
         })
     }

@@ -91,6 +91,14 @@ impl Tx<'_> {
         self.first(&[COLUMNS, " WHERE id = ?1"].concat(), [id.0], partial)
     }
 
+    /// The unfinished transfer whose bytes lie in this file of the spool.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn partial_in_spool(&self, spool_file: &str) -> Result<Option<Partial>, Error> {
+        self.first(&[COLUMNS, " WHERE spool_file = ?1"].concat(), [spool_file], partial)
+    }
+
     /// A customer's unfinished transfers.
     ///
     /// # Errors

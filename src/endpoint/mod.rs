@@ -1,10 +1,11 @@
-//! The ways in: FTP, FTPS, SFTP, the watched folder.
+//! The ways in: FTP, FTPS, SFTP, the watched folder, the browser.
 //!
 //! Every way in signs a customer in by `login`, shares the caps of `limits` and the loop of `accept`, sees the customer's files
 //! through `tree` and delivers them through `spool`. Nothing here matches pictures, spells a path on this machine or holds
 //! SQL.
 
 pub mod accept;
+pub mod browser;
 pub mod digests;
 pub mod folder;
 pub mod ftp;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{Error, House, make_private};
 use crate::config::{self, Config};
+use crate::endpoint::browser;
 use crate::endpoint::ftp::{self, FtpContext};
 use crate::endpoint::limits::{Access, Caps, Connections};
 use crate::endpoint::login::{Authorities, LoginSettings, Logins, PenaltySettings};
@@ -205,4 +206,8 @@ fn sftp_settings(config: &Config) -> SftpSettings {
         proxies: config.sftp.proxy_from.clone(),
         ..SftpSettings::default()
     }
+}
+
+pub(super) fn browser_settings(config: &Config) -> browser::Settings {
+    browser::Settings { stall_max: Duration::from_secs(config.limits.stall_seconds), ..browser::Settings::default() }
 }

@@ -167,6 +167,11 @@ impl Incoming {
         self.open.mtime()
     }
 
+    /// The name of its file in the spool folder, by which [`Spool::resume`] finds what is kept of it.
+    pub fn spool_file(&self) -> &str {
+        &self.spool_file
+    }
+
     /// Where the file goes.
     pub fn path(&self) -> TreePath {
         self.open.path()

@@ -11,6 +11,10 @@ pub(super) async fn live() -> impl IntoResponse {
     file("text/javascript; charset=utf-8", include_str!("assets/live.js"))
 }
 
+pub(super) async fn send() -> impl IntoResponse {
+    file("text/javascript; charset=utf-8", include_str!("assets/send.js"))
+}
+
 pub(super) async fn review() -> impl IntoResponse {
     file("text/javascript; charset=utf-8", include_str!("assets/review.js"))
 }

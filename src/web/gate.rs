@@ -94,16 +94,17 @@ async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Resu
         return Err(plain(StatusCode::MISDIRECTED_REQUEST, text));
     };
     match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::POST if is_from_our_pages(door, &request.headers) => {}
-        Method::POST => {
+        Method::GET | Method::HEAD | Method::OPTIONS => {}
+        Method::POST | Method::PATCH | Method::DELETE if is_from_our_pages(door, &request.headers) => {}
+        Method::POST | Method::PATCH | Method::DELETE => {
             let text = "This was not sent by a page of this server, so it was not done.\n\
                         Open the page here and try again; an old browser may not say where a form comes from.";
             return Err(plain(StatusCode::FORBIDDEN, text));
         }
         _ => {
-            let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "These pages know GET, HEAD and POST.");
-            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+            let mut answer =
+                plain(StatusCode::METHOD_NOT_ALLOWED, "These pages know GET, HEAD, POST, PATCH, DELETE and OPTIONS.");
+            answer.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS"));
             return Err(answer);
         }
     }

@@ -1,8 +1,8 @@
 //! The pages: customers see their own pictures, those who work for the shop see all customers.
 //!
 //! Owns what is asked for and how it looks: `routes` lists every address, `gate` is the one door, `visitor` knows who came.
-//! It stands on the catalogue and on the endpoints' sign-in, and asks the pipeline for the pictures of the review queue; spool,
-//! blobs and originals are none of its business. Without TLS the pages are served to this machine and to named proxies only.
+//! It stands on the catalogue and on the endpoints' sign-in, hands what browsers send to `endpoint::browser`, and asks the pipeline
+//! for the pictures of the review queue; spool, blobs and originals are none of its business. Without TLS the pages are served to this machine and to named proxies only.
 //! On this machine the token that is printed at start signs an operator in.
 
 mod assets;
@@ -18,6 +18,7 @@ mod removals;
 mod reports;
 mod review;
 mod routes;
+mod sending;
 mod sign_in;
 mod text;
 mod thumbnail;
@@ -37,6 +38,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
 use crate::endpoint;
+use crate::endpoint::browser::Browser;
 use crate::endpoint::login::Logins;
 use crate::pipeline::Pipeline;
 
@@ -63,7 +65,9 @@ pub struct WebContext {
     pub pictures: Pictures,
     /// Customers in numbers, as far as they are counted.
     pub counts: Counts,
-    /// Where customers send their files.
+    /// Who receives what browsers send.
+    pub browser: Arc<Browser>,
+    /// Where customers send their files otherwise.
     pub ports: Ports,
     /// How visitors come in.
     pub line: Line,

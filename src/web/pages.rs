@@ -14,12 +14,14 @@ use super::cards::{
 use super::counts::counts;
 use super::gate::plain;
 use super::removals;
+use super::sending::{Sender, Sent};
 use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingFilter, Tx};
 use crate::domain::CustomerId;
 use crate::pipeline;
 use crate::report::InTreeError;
+use crate::tree::TreeError;
 
 /// How many a customer's first page shows of each list.
 const MISSING_FIRST: i64 = 60;
@@ -44,6 +46,9 @@ pub(super) enum Fault {
     /// A report could not be made.
     #[error(transparent)]
     Report(#[from] InTreeError),
+    /// The tree or the spool failed.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// Text could not be made of a template.
     #[error(transparent)]
     Template(#[from] askama::Error),
@@ -126,6 +131,7 @@ struct Customer {
     customer: Progress,
     lists: Lists,
     live_seconds: u32,
+    send: Sender,
 }
 
 #[derive(Template)]
@@ -179,9 +185,11 @@ pub(super) async fn customer(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
+    Query(sent): Query<Sent>,
 ) -> Result<Html<String>, Fault> {
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
     let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
+    let send = Sender::of(&context, id, sent.count()).await?;
     let found = read(&context, move |tx| {
         let missing = tx.page_missing(id, &MissingFilter::default(), 0, MISSING_FIRST)?;
         let returned = tx.page_returned(id, i64::MAX, RETURNED_FIRST)?;
@@ -200,6 +208,7 @@ pub(super) async fn customer(
         live_seconds: live_seconds(&counts),
         customer: progress(&counts),
         lists,
+        send,
     };
     Ok(Html(page.render()?))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -17,8 +17,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::gate::plain;
 use super::pages::{self, Fault, read};
 use super::visitor::{Door, Visitor};
-use super::{WebContext, assets, connect, events, pictures, removals, reports, review, sign_in, thumbnail};
-use crate::domain::{CandidateId, CustomerId, ThumbnailId};
+use super::{WebContext, assets, connect, events, pictures, removals, reports, review, sending, sign_in, thumbnail};
+use crate::domain::{CandidateId, CustomerId, RecordId, ThumbnailId, TransferId};
 
 /// Bytes of a form at most.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -45,6 +45,21 @@ pub(super) enum Id {
     Thumbnail,
     /// A candidate.
     Candidate,
+    /// A record.
+    Record,
+    /// A file that a browser is sending.
+    Transfer,
+}
+
+/// What a request that changes something carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carries {
+    /// A small form, with the mark of the page that it is on.
+    Form,
+    /// A form with files, whose first field is that mark; whoever reads it looks at that, see [`sending`].
+    Files,
+    /// Whatever a script of ours sends, with the mark in a header.
+    Stream,
 }
 
 /// One address.
@@ -53,16 +68,20 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) who: Who,
     pub(super) id: Id,
+    pub(super) carries: Carries,
     handler: fn(MethodFilter) -> MethodRouter<Arc<WebContext>>,
 }
 
 /// The table.
 pub(super) fn table() -> Vec<Route> {
-    use Id::{Candidate, Customer, None, Thumbnail};
+    use Id::{Candidate, Customer, None, Record, Thumbnail, Transfer};
     use Who::{Anyone, SignedIn, Staff};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
-    let route = |method, path, who, id, handler| Route { method, path, who, id, handler };
+    let route = |method, path, who, id, handler| Route { method, path, who, id, carries: Carries::Form, handler };
+    let stream =
+        |method, path, id, handler| Route { carries: Carries::Stream, ..route(method, path, SignedIn, id, handler) };
+    let files = |path, id, handler| Route { carries: Carries::Files, ..route(POST, path, SignedIn, id, handler) };
     vec![
         route(GET, "/", SignedIn, None, |method| on(method, pages::customers)),
         route(GET, "/customers/{id}", SignedIn, Customer, |method| on(method, pages::customer)),
@@ -77,6 +96,14 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),
         route(POST, "/customers/{id}/remove", SignedIn, Customer, |method| on(method, removals::remove)),
         route(POST, "/customers/{id}/restore", SignedIn, Customer, |method| on(method, removals::restore)),
+        route(GET, "/records/{id}/send", SignedIn, Record, |method| on(method, sending::record_page)),
+        files("/customers/{id}/send", Customer, |method| on(method, sending::customer_form)),
+        files("/records/{id}/send", Record, |method| on(method, sending::record_form)),
+        stream(MethodFilter::OPTIONS, "/customers/{id}/transfers", Customer, |method| on(method, sending::options)),
+        stream(POST, "/customers/{id}/transfers", Customer, |method| on(method, sending::begin)),
+        stream(MethodFilter::HEAD, "/transfers/{id}", Transfer, |method| on(method, sending::offset)),
+        stream(MethodFilter::PATCH, "/transfers/{id}", Transfer, |method| on(method, sending::receive)),
+        stream(MethodFilter::DELETE, "/transfers/{id}", Transfer, |method| on(method, sending::end)),
         route(GET, "/customers/{id}/{list}", SignedIn, Customer, |method| on(method, pages::list)),
         route(GET, "/thumbnails/{id}", SignedIn, Thumbnail, |method| on(method, thumbnail::thumbnail)),
         route(GET, "/sign-in", Anyone, None, |method| on(method, sign_in::customer_form)),
@@ -88,6 +115,7 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
         route(GET, "/style.css", Anyone, None, |method| on(method, assets::style)),
         route(GET, "/live.js", Anyone, None, |method| on(method, assets::live)),
+        route(GET, "/send.js", Anyone, None, |method| on(method, assets::send)),
         route(GET, "/review.js", Anyone, None, |method| on(method, assets::review)),
         route(GET, "/icon.svg", Anyone, None, |method| on(method, assets::icon)),
     ]
@@ -97,8 +125,13 @@ pub(super) fn table() -> Vec<Route> {
 pub(super) fn router(context: &Arc<WebContext>) -> Router {
     let mut router = Router::new();
     for route in table() {
-        let rule = Rule { context: Arc::clone(context), who: route.who, id: route.id };
-        router = router.route(route.path, (route.handler)(route.method).layer(from_fn_with_state(rule, admit)));
+        let rule = Rule { context: Arc::clone(context), who: route.who, id: route.id, carries: route.carries };
+        let handler = match route.carries {
+            // Their own limits hold for what they bring.
+            Carries::Files => (route.handler)(route.method).layer(DefaultBodyLimit::disable()),
+            Carries::Form | Carries::Stream => (route.handler)(route.method),
+        };
+        router = router.route(route.path, handler.layer(from_fn_with_state(rule, admit)));
     }
     router.fallback(pages::no_page).with_state(Arc::clone(context))
 }
@@ -108,6 +141,7 @@ struct Rule {
     context: Arc<WebContext>,
     who: Who,
     id: Id,
+    carries: Carries,
 }
 
 /// Asks for the page if the visitor may see it.
@@ -122,6 +156,9 @@ async fn admit(
     }
     let Some(visitor) = Visitor::of(&rule.context, &door, request.headers()).await? else {
         return Ok(match *request.method() {
+            _ if rule.carries == Carries::Stream => {
+                *plain(StatusCode::UNAUTHORIZED, "You are signed out. Sign in again.")
+            }
             Method::POST => *plain(StatusCode::FORBIDDEN, "You are signed out, so this was not done. Sign in again."),
             _ => Redirect::to("/sign-in").into_response(),
         });
@@ -138,20 +175,33 @@ async fn admit(
             return Err(Fault::NoPage);
         }
     }
-    if parts.method == Method::POST {
-        let Ok(bytes) = to_bytes(body, FORM_BYTES_MAX).await else {
-            return Ok(*plain(StatusCode::PAYLOAD_TOO_LARGE, "This is more than a form of these pages sends."));
-        };
-        let form = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
-        let fields = Form::<Vec<(String, String)>>::from_request(form, &()).await.map(|Form(fields)| fields);
-        if !fields.is_ok_and(|fields| fields.iter().any(|(name, mark)| name == "mark" && *mark == visitor.mark)) {
-            let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
-            return Ok(*plain(StatusCode::FORBIDDEN, text));
+    let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let marked = match rule.carries {
+        Carries::Form if !reads => {
+            let Ok(bytes) = to_bytes(body, FORM_BYTES_MAX).await else {
+                return Ok(*plain(StatusCode::PAYLOAD_TOO_LARGE, "This is more than a form of these pages sends."));
+            };
+            let form = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
+            let fields = Form::<Vec<(String, String)>>::from_request(form, &()).await.map(|Form(fields)| fields);
+            body = Body::from(bytes);
+            fields.is_ok_and(|fields| fields.iter().any(|(name, mark)| name == "mark" && *mark == visitor.mark))
         }
-        body = Body::from(bytes);
+        Carries::Stream => {
+            parts.headers.get("reunite-mark").is_some_and(|mark| mark.as_bytes() == visitor.mark.as_bytes())
+        }
+        Carries::Form | Carries::Files => true,
+    };
+    if !marked {
+        return Ok(wrong_mark());
     }
     parts.extensions.insert(visitor);
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// The answer to what another page sent than one of the visitor's.
+pub(super) fn wrong_mark() -> Response {
+    let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
+    *plain(StatusCode::FORBIDDEN, text)
 }
 
 /// To whom the thing with this id belongs.
@@ -162,6 +212,11 @@ async fn owner(rule: &Rule, id: i64) -> Result<Option<CustomerId>, Fault> {
         Id::Candidate => {
             let subject = read(&rule.context, move |tx| tx.candidate_subject(CandidateId(id))).await?;
             Ok(subject.map(|subject| subject.customer))
+        }
+        Id::Record => read(&rule.context, move |tx| tx.record_customer(RecordId(id))).await,
+        Id::Transfer => {
+            let transfer = read(&rule.context, move |tx| tx.browser_transfer(TransferId(id))).await?;
+            Ok(transfer.map(|transfer| transfer.customer))
         }
         Id::Thumbnail => read(&rule.context, move |tx| tx.thumbnail_customer(ThumbnailId(id))).await,
     }

@@ -4,6 +4,7 @@ mod door;
 mod lists;
 mod removals;
 mod review;
+mod sending;
 mod who;
 
 use std::io::{Read, Write};
@@ -15,14 +16,17 @@ use axum::routing::MethodFilter;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::routes::{Id, Who, table};
+use super::routes::{Carries, Id, Who, table};
 use super::{Counts, Line, Pictures, Ports, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::domain::{Digest, Micros};
+use crate::endpoint::browser::{self, Browser};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
 use crate::endpoint::tls::Tls;
 use crate::networks::Networks;
+use crate::spool::{self, Spool};
+use crate::store::Blobs;
 
 /// Pages that run until dropped.
 struct Pages {
@@ -55,6 +59,11 @@ impl Pages {
         let settings = LoginSettings { penalty, ..LoginSettings::default() };
         let logins = Arc::new(Logins::new(Arc::clone(&catalogue), settings).unwrap());
         let config = Config::load(folder.path()).unwrap();
+        let blobs = Blobs::new(folder.path().join("blobs"));
+        blobs.adopt().unwrap();
+        let roomy = spool::Settings { min_free: Some(0), ..spool::Settings::default() };
+        let (spool, _) = Spool::open(&folder.path().join("spool"), Arc::clone(&catalogue), blobs, roomy).unwrap();
+        let browser = Browser::new(Arc::clone(&catalogue), spool, browser::Settings::default(), receiver.clone());
         let pipeline = crate::serve::pipeline_over(&config, Arc::clone(&catalogue)).unwrap();
         let context = Arc::new(WebContext {
             catalogue: Arc::clone(&catalogue),
@@ -63,6 +72,7 @@ impl Pages {
             pipeline: Arc::new(pipeline),
             pictures: Pictures::default(),
             counts: Counts::default(),
+            browser,
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             line,
             public_host: public_host.map(str::to_owned),
@@ -116,6 +126,22 @@ impl Pages {
         ))
     }
 
+    /// What the script of a page sends.
+    fn send(&self, method: &str, target: &str, headers: &str, body: &[u8]) -> String {
+        let (port, length) = (self.address.port(), body.len());
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\n\
+             Tus-Resumable: 1.0.0\r\nContent-Length: {length}\r\n{headers}\r\n"
+        );
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        // Who is refused early may find the door shut.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
     /// The mark of the forms on the pages of whoever has this cookie line.
     fn mark(&self, cookie: &str) -> String {
         let page = self.ask("GET", &self.home(cookie), cookie);
@@ -131,10 +157,14 @@ impl Pages {
     /// Customers `anna` (7) and `bert` (8) with a record and a thumbnail each; the password is the name.
     fn two_customers(&self) {
         for (id, name) in [(7, "anna"), (8, "bert")] {
-            let hash = hash_password(name.as_bytes()).unwrap();
             self.sql(&format!(
-                "INSERT INTO customers (id, name, password_hash, created_at) VALUES ({id}, '{name}', '{hash}', 0);
-                 INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES ({id}, {id}, 'of-{name}', 0, {id});
+                "INSERT INTO customers (id, name, password_hash, created_at) VALUES ({id}, '{name}', '{}', 0);
+                 INSERT INTO browser_transfers (id, customer, path, length, metadata, touched_at) VALUES ({id}, {id}, X'61', 3, '', {});",
+                hash_password(name.as_bytes()).unwrap(),
+                Micros::now().0
+            ));
+            self.sql(&format!(
+                "INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES ({id}, {id}, 'of-{name}', 0, {id});
                  INSERT INTO thumbnail_files (digest, bytes) VALUES (CAST(zeroblob(31) || X'0{id}' AS BLOB), X'FFD8FFE0');
                  INSERT INTO thumbnails (id, record, role, source, digest)
                    VALUES ({id}, {id}, 'thumbnail', 'a', CAST(zeroblob(31) || X'0{id}' AS BLOB));",

@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { sending } from "./sending.mjs";
 
 const [program, modules, pictures] = process.argv.slice(2).map((path) => resolve(path));
 const require = createRequire(join(modules, "any.js"));
@@ -28,26 +29,27 @@ function reunite(words, input) {
   return execFileSync(program, ["--data", data, ...words], { input, encoding: "utf8", stdio: ["pipe", "pipe", "inherit"] });
 }
 
-// A shop with two customers: anna has lost eight pictures, bert one.
+// A shop with three customers: anna has lost eight pictures, bert one, carl three.
 function prepare() {
   const thumbs = join(scratch, "thumbs");
   mkdirSync(thumbs);
   const rows = ["record,customer,filename,width,height,sha256,taken_at,thumbnail"];
-  for (const [at, name] of [...names, "coffee"].entries()) {
-    const customer = name === "coffee" ? "bert" : "anna";
+  for (const [at, name] of [...names, "coffee", "harbour", "lavender", "pebbles"].entries()) {
+    const customer = name === "coffee" ? "bert" : names.includes(name) ? "anna" : "carl";
     copyFileSync(join(fixtures, `${name}.jpg`), join(thumbs, `${name}.jpg`));
     const digest = createHash("sha256").update(readFileSync(join(fixtures, `${name}.jpg`))).digest("hex");
-    rows.push(`order-${at}/1,${customer},${name}.jpg,,,${digest},2018-0${at + 1}-15T10:00:00,${name}.jpg`);
+    rows.push(`order-${at}/1,${customer},${name}.jpg,,,${digest},2018-${String(at + 1).padStart(2, "0")}-15T10:00:00,${name}.jpg`);
   }
   writeFileSync(join(scratch, "records.csv"), rows.join("\n") + "\n");
   reunite(["import", join(scratch, "records.csv"), "--thumbs", thumbs]);
   reunite(["customer", "passwd", "anna"], "annas secret");
+  reunite(["customer", "passwd", "carl"], "carls secret");
   reunite(["user", "add", "sue", "--role", "support"], "desk secret");
 }
 
-async function serve() {
+async function serve(web = "127.0.0.1:0") {
   const any = "127.0.0.1:0";
-  const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", any]);
+  const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", web]);
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ready = await new Promise((done, fail) => {
@@ -63,7 +65,7 @@ async function serve() {
 }
 
 prepare();
-const server = await serve();
+let server = await serve();
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -77,7 +79,7 @@ async function visitor(options = {}) {
   const page = await context.newPage();
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${page.url()}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
-  page.on("request", (request) => request.url().startsWith(server.web) || complaints.push(`foreign: ${request.url()}`));
+  page.on("request", (request) => [server.web, server.web.replace("127.0.0.1", "[::1]")].some((own) => request.url().startsWith(own)) || complaints.push(`foreign: ${request.url()}`));
   return page;
 }
 
@@ -151,7 +153,7 @@ async function review(sue) {
 }
 
 async function sign_in(page, path, name, password) {
-  await page.goto(server.web + path);
+  await page.goto((page.web ?? server.web) + path);
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -245,6 +247,15 @@ async function story() {
   await sue.getByRole("button", { name: "Sign out" }).click();
   await sue.goto(server.web);
   assert.equal(new URL(sue.url()).pathname, "/sign-in");
+
+  // The server is killed and begun again at the same place; a page that is open goes on by itself.
+  const restart = async () => {
+    const ended = new Promise((done) => server.child.once("exit", done));
+    server.child.kill("SIGKILL");
+    await ended;
+    server = await serve(new URL(server.web).host);
+  };
+  await sending({ visitor, sign_in, looked_at, reunite, restart, complaints, scratch, fixtures, web: server.web });
 
   const operator = await visitor();
   await operator.goto(server.token);

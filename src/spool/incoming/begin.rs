@@ -55,6 +55,27 @@ impl Incoming {
         }
     }
 
+    pub(in crate::spool) fn resume_file(
+        spool: &Arc<Spool>,
+        customer: CustomerId,
+        spool_file: &str,
+        endpoint: Endpoint,
+    ) -> Result<Option<Incoming>, TreeError> {
+        let partial = spool.catalogue.read(|tx| tx.partial_in_spool(spool_file))?;
+        let Some(partial) = partial.filter(|partial| partial.customer == customer) else { return Ok(None) };
+        if !spool.space()?.is_enough() {
+            return Err(TreeError::NoSpace);
+        }
+        spool.require_room(customer, endpoint)?;
+        let path = spool.catalogue.read(|tx| -> Result<TreePath, TreeError> {
+            Ok(match tx.entry_of_partial(partial.id)? {
+                Some(entry) => TreePath::from_parts(tx.entry_names(&entry)?),
+                None => TreePath::resolve(&TreePath::root(), &partial.path)?,
+            })
+        })?;
+        Incoming::resume(spool, customer, &path, endpoint, partial.id, partial.spool_file).map(Some)
+    }
+
     /// A new file in the spool, which nothing but the registry of open transfers knows yet.
     fn create(
         spool: &Arc<Spool>,

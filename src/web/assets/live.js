@@ -16,6 +16,14 @@ function focusAgain(address) {
   }
 }
 
+// What is to be swapped: the marked parts of a page that has such, so that what stands between them goes on, else all of it.
+function changed(fresh) {
+  const parts = [...content.querySelectorAll("[data-part]")];
+  const pairs = parts.map((part) => [part, fresh.querySelector(`[data-part="${part.dataset.part}"]`)]);
+  const all = parts.length > 0 ? pairs.filter(([, made]) => made) : [[content, fresh]];
+  return all.filter(([old, made]) => old.innerHTML !== made.innerHTML);
+}
+
 async function refresh() {
   if (document.hidden) {
     due = true;
@@ -27,16 +35,17 @@ async function refresh() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main[data-live]");
   if (!fresh) return;
   content.dataset.live = fresh.dataset.live;
-  if (fresh.innerHTML === content.innerHTML) return;
+  const parts = changed(fresh);
+  if (parts.length === 0) return;
   const active = document.activeElement;
   // What somebody has chosen must not be forgotten under their hands.
-  const choosing = content.querySelector("input:checked");
-  if (choosing || !getSelection().isCollapsed || (content.contains(active) && active.matches("input, select, textarea"))) {
+  const choosing = parts.some(([old]) => old.querySelector("input:checked"));
+  if (choosing || !getSelection().isCollapsed || parts.some(([old]) => old.contains(active) && active.matches("input, select, textarea"))) {
     due = true;
     return;
   }
   const focused = content.contains(active) ? active.getAttribute("href") : null;
-  content.replaceChildren(...fresh.childNodes);
+  for (const [old, made] of parts) old.replaceChildren(...made.childNodes);
   if (focused) focusAgain(focused);
 }
 
