@@ -36,7 +36,7 @@ use crate::store::{self, Blobs, Originals};
 use book::Books;
 use measure::measure;
 
-pub use explain::{Explanation, explain, picture_of, pictures};
+pub use explain::{Explanation, explain, picture_of, pictures, shown_thumbnail, shown_upload};
 pub use run::{Running, run_until_nothing_is_left, start};
 pub use settle::settle;
 

@@ -247,6 +247,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         token: token.clone(),
         pipeline: Arc::clone(&house.pipeline),
         pictures: web::Pictures::default(),
+        shown: web::Shown::default(),
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(),

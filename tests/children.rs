@@ -150,6 +150,28 @@ fn uploads_and_thumbnails_are_examined_and_verified() {
 }
 
 #[test]
+fn pictures_are_made_anew_for_people_without_what_their_files_say() {
+    let pool = pool();
+    let turned = std::fs::read("fixtures/derived/lighthouse-orientation-6.jpg").unwrap();
+    let has = |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).any(|some| some == word);
+    assert!(has(&turned, b"Exif"));
+    let upright = pool.examine(file_of(&turned)).unwrap().header.upright_size();
+    for made in
+        [pool.show_thumbnail(turned.clone(), 100_000).unwrap(), pool.show_upload(file_of(&turned), 100_000).unwrap()]
+    {
+        assert!(made.starts_with(b"\xff\xd8\xff") && !has(&made, b"Exif"));
+        let header = pool.examine(file_of(&made)).unwrap().header;
+        assert_eq!(((header.width, header.height), header.orientation), (upright, 1));
+    }
+    let small = pool.show_upload(file_of(&turned), 100).unwrap();
+    let header = pool.examine(file_of(&small)).unwrap().header;
+    assert!((100..=200).contains(&header.width.max(header.height)), "{header:?}");
+    let logo = std::fs::read("fixtures/originals/logo-fox.png").unwrap();
+    assert!(pool.show_thumbnail(logo, 100).unwrap().starts_with(b"\x89PNG"), "what can be seen through stays so");
+    assert!(pool.show_thumbnail(b"<svg onload=alert(1)>".to_vec(), 100).is_err());
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let pool = pool();
     let reason = |bytes: &[u8]| pool.examine(file_of(bytes)).unwrap_err();

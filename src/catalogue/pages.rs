@@ -365,15 +365,15 @@ impl Tx<'_> {
         self.first(sql, [id.0], |row| Ok(CustomerId(row.get(0)?)))
     }
 
-    /// The file of one thumbnail.
+    /// The file of one thumbnail, with its digest.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn page_thumbnail(&self, id: ThumbnailId) -> Result<Option<Vec<u8>>, Error> {
+    pub fn page_thumbnail(&self, id: ThumbnailId) -> Result<Option<(Digest, Vec<u8>)>, Error> {
         self.first(
-            "SELECT f.bytes FROM thumbnails t JOIN thumbnail_files f ON f.digest = t.digest WHERE t.id = ?1",
+            "SELECT f.digest, f.bytes FROM thumbnails t JOIN thumbnail_files f ON f.digest = t.digest WHERE t.id = ?1",
             [id.0],
-            |row| row.get(0),
+            |row| Ok((Digest(row.get(0)?), row.get(1)?)),
         )
     }
 }

@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 
 use super::wire::{Answer, Asked, Frames, Job, Orders, Report, Request, send};
 use super::{Examination, ThumbnailExamination};
-use crate::decode::{Pixels, Scale, Unreadable, decode, panic_text};
+use crate::decode::{Limits, Pixels, Scale, Unreadable, decode, panic_text};
 use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::content::{self, Detail};
@@ -113,6 +113,10 @@ fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) ->
         Request::Map { recipe } => {
             Answer::Mapped(upload(file, orders).and_then(|upload| map(&upload, bytes, recipe, orders)))
         }
+        Request::Show { side } => Answer::Shown(match file {
+            Some(file) => upload(Some(file), orders).and_then(|bytes| show(&bytes, *side, &orders.limits)),
+            None => show(bytes, *side, &orders.thumbnail_limits),
+        }),
         Request::Compare => Answer::Compared(upload(file, orders).and_then(|a| {
             let a = detail(&a, orders)?;
             let b = detail(&upload(files.next(), orders)?, orders)?;
@@ -188,6 +192,13 @@ fn picture(upload: &[u8], thumbnail: &[u8], orders: &Orders) -> Result<Option<Pi
     let thumbnail = thumbnail_of(thumbnail, orders)?;
     let master = master_of(upload, orders)?;
     Ok(Verifier::new(&master).picture(&thumbnail))
+}
+
+/// A picture made anew, for people to look at.
+fn show(bytes: &[u8], side: u32, limits: &Limits) -> Result<Vec<u8>, Unreadable> {
+    let decoded = decode(bytes, Scale::AtLeast(side), limits)?;
+    let made = decoded.renderings[0].to_picture();
+    made.map_err(|error| Unreadable::Corrupt { kind: decoded.header.kind, detail: error.to_string() })
 }
 
 fn thumbnail_of(bytes: &[u8], orders: &Orders) -> Result<Thumbnail, Unreadable> {

@@ -26,6 +26,7 @@ pub use child::run_child;
 
 use crate::decode::{Header, Limits, Pixels, Unreadable};
 use crate::fingerprint::{Fingerprint, Views};
+use crate::identify::Kind;
 use crate::matcher::content::Comparison;
 use crate::matcher::verify::Residual;
 use crate::recipe::{Excess, Fit, Learned, Map, Mark, Partition, Recipe};
@@ -188,6 +189,28 @@ impl Pool {
                 Err(Answer::Pictured(Ok(Some(pixels))).out_of_place())
             }
             Answer::Pictured(result) => result,
+            other => Err(other.out_of_place()),
+        }
+    }
+
+    /// A thumbnail made anew as JPEG or PNG, upright and without a word of its file beside the pixels; its long side has `side`
+    /// pixels, or more up to twice as many, where it has so many.
+    pub fn show_thumbnail(&self, bytes: Vec<u8>, side: u32) -> Result<Vec<u8>, Unreadable> {
+        self.show(Vec::new(), bytes, side)
+    }
+
+    /// The same of an upload.
+    pub fn show_upload(&self, file: File, side: u32) -> Result<Vec<u8>, Unreadable> {
+        self.show(vec![file], Vec::new(), side)
+    }
+
+    fn show(&self, files: Vec<File>, bytes: Vec<u8>, side: u32) -> Result<Vec<u8>, Unreadable> {
+        match self.ask(Request::Show { side }, files, bytes) {
+            // A child that was taken over may say anything; a browser is to get one of two kinds.
+            Answer::Shown(Ok(bytes)) if !matches!(Kind::of(&bytes), Kind::Jpeg | Kind::Png) => {
+                Err(Answer::Shown(Ok(bytes)).out_of_place())
+            }
+            Answer::Shown(result) => result,
             other => Err(other.out_of_place()),
         }
     }

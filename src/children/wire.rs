@@ -73,6 +73,11 @@ pub(super) enum Request {
     },
     /// Two files come with it.
     Compare,
+    /// The file that comes with it, or else the frame's bytes as a thumbnail, is made anew for people to look at.
+    Show {
+        /// The long side in pixels, at least; up to twice as much where the file has it.
+        side: u32,
+    },
     /// The frame's bytes are thumbnails, one after the other.
     Reproduce {
         /// One for each of them.
@@ -111,6 +116,7 @@ pub(super) enum Answer {
     Mapped(Result<Option<Map>, Unreadable>),
     Reproduced(Result<Vec<Option<Fit>>, Unreadable>),
     Compared(Result<Comparison, Unreadable>),
+    Shown(Result<Vec<u8>, Unreadable>),
     /// The job came to nothing, whatever it was.
     Failed(Unreadable),
 }

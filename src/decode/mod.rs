@@ -9,6 +9,7 @@
 
 mod bmp;
 mod colour;
+mod encode;
 mod exif;
 mod gif;
 mod jpeg;
@@ -31,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde::{Deserialize, Serialize};
 
 use crate::identify::Kind;
+pub use encode::EncodeError;
 pub use jpeg_markers::{JpegTables, jpeg_tables};
 pub(crate) use orient::upright;
 pub use unreadable::Unreadable;

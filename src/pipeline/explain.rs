@@ -96,6 +96,34 @@ pub fn picture_of(pipeline: &Pipeline, subject: &Subject) -> Result<Option<Pixel
     }
 }
 
+/// A thumbnail's file made anew for people to look at; nothing where no picture can be read from it.
+///
+/// # Errors
+/// When the decoders cannot be asked.
+pub fn shown_thumbnail(pipeline: &Pipeline, bytes: Vec<u8>, side: u32) -> Result<Option<Vec<u8>>, Error> {
+    shown(pipeline.children.show_thumbnail(bytes, side))
+}
+
+/// A received file made anew for people to look at; nothing where no picture can be read from it.
+///
+/// # Errors
+/// When the blob store or the decoders cannot be asked.
+pub fn shown_upload(
+    pipeline: &Pipeline,
+    customer: CustomerId,
+    digest: Digest,
+    side: u32,
+) -> Result<Option<Vec<u8>>, Error> {
+    shown(pipeline.children.show_upload(pipeline.blobs.open(customer, digest)?, side))
+}
+
+fn shown(picture: Result<Vec<u8>, Unreadable>) -> Result<Option<Vec<u8>>, Error> {
+    match picture {
+        Err(unreadable) if unreadable.is_transient() => Err(Error::Children(unreadable)),
+        picture => Ok(picture.ok()),
+    }
+}
+
 /// Explains what `file`, uploaded by `customer` under `path`, would match.
 ///
 /// # Errors

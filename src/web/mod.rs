@@ -47,6 +47,7 @@ pub use counts::Counts;
 pub use listener::Line;
 use listener::{Pages, Peer};
 pub use pictures::Pictures;
+pub use thumbnail::Shown;
 
 /// How long answers that are on their way may take once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -63,6 +64,8 @@ pub struct WebContext {
     pub pipeline: Arc<Pipeline>,
     /// What was drawn of it last.
     pub pictures: Pictures,
+    /// The pictures of the other pages, as they were made last.
+    pub shown: Shown,
     /// Customers in numbers, as far as they are counted.
     pub counts: Counts,
     /// Who receives what browsers send.

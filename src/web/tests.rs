@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Carries, Id, Who, table};
-use super::{Counts, Line, Pictures, Ports, WebContext, new_token, serve, token_address};
+use super::{Counts, Line, Pictures, Ports, Shown, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::domain::{Digest, Micros};
@@ -71,6 +71,7 @@ impl Pages {
             token: token.clone(),
             pipeline: Arc::new(pipeline),
             pictures: Pictures::default(),
+            shown: Shown::default(),
             counts: Counts::default(),
             browser,
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
