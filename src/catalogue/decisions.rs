@@ -205,7 +205,7 @@ impl Tx<'_> {
     }
 }
 
-fn subject(row: super::Row<'_>) -> Result<Subject, Error> {
+pub(super) fn subject(row: super::Row<'_>) -> Result<Subject, Error> {
     Ok(Subject {
         customer: CustomerId(row.get(0)?),
         record: RecordId(row.get(1)?),

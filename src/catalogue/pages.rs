@@ -6,7 +6,7 @@
 //! newest first.
 
 use super::{Error, Row, Tx};
-use crate::domain::{CustomerId, Digest, RecordId, ThumbnailId};
+use crate::domain::{CustomerId, Digest, Micros, RecordId, ThumbnailId};
 
 /// A customer in numbers. A record counts as back when an attachment stands, as missing when none does and it was not
 /// given up.
@@ -34,6 +34,10 @@ pub struct CustomerCounts {
     pub problems: i64,
     /// Records that were given up.
     pub retired: i64,
+    /// When the last upload came.
+    pub last_upload: Option<Micros>,
+    /// When the oldest upload came that has not been decided yet.
+    pub oldest_undecided: Option<Micros>,
 }
 
 impl CustomerCounts {
@@ -56,6 +60,8 @@ impl CustomerCounts {
             undecided: self.undecided + other.undecided,
             problems: self.problems + other.problems,
             retired: self.retired + other.retired,
+            last_upload: self.last_upload.max(other.last_upload),
+            oldest_undecided: [self.oldest_undecided, other.oldest_undecided].into_iter().flatten().min(),
         }
     }
 }
@@ -167,7 +173,7 @@ pub struct ProblemFile {
 
 /// An upload that cannot be used: nothing could be read from it, it was given up, or its transfer broke off; and nothing
 /// was put back from it.
-const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' OR u.truncated <> 0) AND u.state NOT IN ('received', 'stored') \
+pub(super) const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' OR u.truncated <> 0) AND u.state NOT IN ('received', 'stored') \
      AND NOT EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' \
                      WHERE i.blob = u.blob)";
 
@@ -184,6 +190,8 @@ const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT coalesce(sum(u.size), 0) FROM uploads u WHERE u.customer = c.id), \
      (SELECT count(*) FROM uploads u WHERE u.customer = c.id AND u.state IN ('received', 'stored')), \
      (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NOT NULL), \
+     (SELECT u.received_at FROM uploads u WHERE u.customer = c.id ORDER BY u.id DESC LIMIT 1), \
+     (SELECT min(u.received_at) FROM uploads u WHERE u.customer = c.id AND u.state IN ('received', 'stored')), \
      (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
@@ -205,7 +213,9 @@ fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
         received_bytes: row.get(7)?,
         undecided: row.get(8)?,
         retired: row.get(9)?,
-        problems: row.get(10)?,
+        last_upload: row.get::<Option<i64>>(10)?.map(Micros),
+        oldest_undecided: row.get::<Option<i64>>(11)?.map(Micros),
+        problems: row.get(12)?,
     })
 }
 
@@ -230,7 +240,7 @@ pub(super) fn shown_record(row: &Row<'_>) -> Result<ShownRecord, Error> {
 }
 
 /// The pattern of a text that has `words` in it; what is special in a pattern stands for itself.
-fn contains(words: &str) -> String {
+pub(super) fn contains(words: &str) -> String {
     let plain = words.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{plain}%")
 }
@@ -281,18 +291,26 @@ impl Tx<'_> {
         })
     }
 
-    /// A customer's pictures that came back, newest first: the first `limit` of them older than the attachment `before`.
+    /// A customer's pictures that came back, newest first: the first `limit` of them older than the attachment `before`; with `words`
+    /// those that have them in the record, the lost file's name or the path of the file that came.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn page_returned(&self, id: CustomerId, before: i64, limit: i64) -> Result<Vec<ReturnedPicture>, Error> {
+    pub fn page_returned(
+        &self,
+        id: CustomerId,
+        words: Option<&str>,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<ReturnedPicture>, Error> {
         let sql = format!(
             "SELECT {RECORD}, u.path, u.size, a.grade, a.decided_by, a.object_key, a.id FROM attachments a \
              JOIN records r ON r.id = a.record JOIN uploads u ON u.id = a.upload {THUMBNAIL} \
              WHERE r.customer = ?1 AND a.id < ?2 AND r.retired_at IS NULL AND a.state = 'standing' \
-             ORDER BY a.id DESC LIMIT ?3"
+             AND (?4 IS NULL OR r.filename LIKE ?4 ESCAPE '\\' OR r.name LIKE ?4 ESCAPE '\\' \
+               OR CAST(u.path AS TEXT) LIKE ?4 ESCAPE '\\') ORDER BY a.id DESC LIMIT ?3"
         );
-        self.rows(&sql, (id.0, before, limit), |row| {
+        self.rows(&sql, (id.0, before, limit, words.map(contains)), |row| {
             Ok(ReturnedPicture {
                 record: shown_record(&row)?,
                 path: row.get(9)?,

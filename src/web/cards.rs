@@ -3,6 +3,7 @@
 //! Names from outside (paths, records, file names) pass [`crate::tree::shown`], so that no control or bidi character reaches
 //! a page as itself; the templates then escape what HTML would take for its own.
 
+use super::desk::day;
 use super::text::{counted, number, pixels, size};
 use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RetiredPicture, ReturnedPicture, ShownRecord};
 use crate::tree::shown;
@@ -32,6 +33,10 @@ pub(super) struct Progress {
     pub(super) has_undecided: bool,
     pub(super) has_problems: bool,
     pub(super) bar: Vec<Part>,
+    /// When the last file came; empty for none.
+    pub(super) last: String,
+    /// When the oldest file came that is not decided; empty for none.
+    pub(super) oldest: String,
 }
 
 /// One stretch of the bar.
@@ -96,6 +101,8 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         has_asked: asked > 0,
         has_undecided: counts.undecided > 0,
         has_problems: counts.problems > 0,
+        last: counts.last_upload.map(day).unwrap_or_default(),
+        oldest: counts.oldest_undecided.map(day).unwrap_or_default(),
         bar: bar(counts.records, &[("whole", whole), ("copy", counts.copies), ("asked", asked)]),
     }
 }

@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::WebContext;
 use super::counts::counts;
 use super::pages::Fault;
+use super::qr::Code;
 use super::text::percent;
 use super::visitor::{Door, Frame, Visitor};
 use crate::domain::CustomerId;
@@ -41,6 +42,15 @@ struct Connect {
     id: CustomerId,
     name: String,
     account: Account,
+    /// For a phone's camera: the address of the pages, and that of the files for programs that take such.
+    codes: Vec<Shown>,
+}
+
+/// A code with what it is for.
+struct Shown {
+    code: Code,
+    label: &'static str,
+    address: String,
 }
 
 #[derive(Template)]
@@ -59,7 +69,25 @@ pub(super) async fn page(
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
     let account = account(&context, &door, id).await?;
     let name = shown(account.user.as_bytes());
-    Ok(Html(Connect { frame: Frame::of(&visitor), id, name, account }.render()?))
+    let codes = codes(&door, &account);
+    Ok(Html(Connect { frame: Frame::of(&visitor), id, name, account, codes }.render()?))
+}
+
+/// Nothing where the pages are known by this machine's own names only: a phone would look for them on itself.
+fn codes(door: &Door, account: &Account) -> Vec<Shown> {
+    if door.takes_token {
+        return Vec::new();
+    }
+    let host = if account.host.contains(':') { format!("[{}]", account.host) } else { account.host.clone() };
+    let user = percent(&account.user);
+    let page = format!("{}/sign-in?name={user}", door.origin());
+    let files = account.ports.sftp.map(|port| format!("sftp://{user}@{host}:{port}/"));
+    let all = [("Your page, to send pictures from the phone", Some(page)), ("For an app that sends by SFTP", files)];
+    let shown = |(label, address): (&'static str, Option<String>)| {
+        let address = address?;
+        Some(Shown { code: Code::of(&address)?, label, address })
+    };
+    all.into_iter().filter_map(shown).collect()
 }
 
 /// `/customers/{id}/connect/{program}`: settings for FileZilla or WinSCP.
@@ -122,6 +150,16 @@ mod tests {
         for (host, bare) in [("a.example:8443", "a.example"), ("a.example", "a.example"), ("[::1]:80", "::1")] {
             assert_eq!(without_port(host), bare);
         }
+    }
+
+    #[test]
+    fn codes_are_for_addresses_that_a_phone_can_reach() {
+        let public = Door::public("pictures.example.net".into());
+        let addresses: Vec<String> = codes(&public, &account()).into_iter().map(|shown| shown.address).collect();
+        let user = "An%20%3Cna%3E%20%26%20S%C3%B6hne";
+        let page = format!("https://pictures.example.net/sign-in?name={user}");
+        assert_eq!(addresses, [page, format!("sftp://{user}@pictures.example.net:2222/")]);
+        assert!(codes(&Door::on_this_machine("127.0.0.1:8080".into(), 8080, false), &account()).is_empty());
     }
 
     #[test]

@@ -192,7 +192,7 @@ pub(super) async fn customer(
     let send = Sender::of(&context, id, sent.count()).await?;
     let found = read(&context, move |tx| {
         let missing = tx.page_missing(id, &MissingFilter::default(), 0, MISSING_FIRST)?;
-        let returned = tx.page_returned(id, i64::MAX, RETURNED_FIRST)?;
+        let returned = tx.page_returned(id, None, i64::MAX, RETURNED_FIRST)?;
         let problems = tx.page_problems(id, 0, PROBLEMS_FIRST)?;
         Ok((missing, returned, problems))
     });
@@ -309,7 +309,7 @@ pub(super) async fn list(
                 rows.iter().map(|row| row.id).collect()
             }
             "returned" => {
-                let rows = tx.page_returned(id, place, read_max)?;
+                let rows = tx.page_returned(id, filter.words.as_deref(), place, read_max)?;
                 lists.returned = rows.iter().take(shown).map(returned_card).collect();
                 rows.iter().map(|row| row.id).collect()
             }

@@ -17,8 +17,10 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::gate::plain;
 use super::pages::{self, Fault, read};
 use super::visitor::{Door, Visitor};
-use super::{WebContext, assets, connect, events, pictures, removals, reports, review, sending, sign_in, thumbnail};
-use crate::domain::{CandidateId, CustomerId, RecordId, ThumbnailId, TransferId};
+use super::{
+    WebContext, assets, connect, desk, events, files, pictures, removals, reports, review, sending, sign_in, thumbnail,
+};
+use crate::domain::{CandidateId, CustomerId, RecordId, ThumbnailId, TransferId, UploadId};
 
 /// Bytes of a form at most.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -45,8 +47,12 @@ pub(super) enum Id {
     Thumbnail,
     /// A candidate.
     Candidate,
+    /// A decision.
+    Decision,
     /// A record.
     Record,
+    /// A received file.
+    Upload,
     /// A file that a browser is sending.
     Transfer,
 }
@@ -74,7 +80,7 @@ pub(super) struct Route {
 
 /// The table.
 pub(super) fn table() -> Vec<Route> {
-    use Id::{Candidate, Customer, None, Record, Thumbnail, Transfer};
+    use Id::{Candidate, Customer, Decision, None, Record, Thumbnail, Transfer, Upload};
     use Who::{Anyone, SignedIn, Staff};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
@@ -96,6 +102,16 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),
         route(POST, "/customers/{id}/remove", SignedIn, Customer, |method| on(method, removals::remove)),
         route(POST, "/customers/{id}/restore", SignedIn, Customer, |method| on(method, removals::restore)),
+        route(GET, "/files", Staff, None, |method| on(method, files::of_all)),
+        route(GET, "/search", Staff, None, |method| on(method, desk::search)),
+        route(GET, "/removed", Staff, None, |method| on(method, desk::given_up)),
+        route(POST, "/removed", Staff, None, |method| on(method, desk::restore)),
+        route(GET, "/decisions", Staff, None, |method| on(method, desk::decisions)),
+        route(POST, "/decisions/{id}/undo", Staff, Decision, |method| on(method, desk::undo)),
+        route(GET, "/uploads/{id}", Staff, Upload, |method| on(method, desk::upload)),
+        route(GET, "/uploads/{id}/picture", Staff, Upload, |method| on(method, thumbnail::upload)),
+        route(POST, "/uploads/{id}/attach", Staff, Upload, |method| on(method, desk::attach)),
+        route(GET, "/customers/{id}/files", SignedIn, Customer, |method| on(method, files::of_customer)),
         route(GET, "/records/{id}/send", SignedIn, Record, |method| on(method, sending::record_page)),
         files("/customers/{id}/send", Customer, |method| on(method, sending::customer_form)),
         files("/records/{id}/send", Record, |method| on(method, sending::record_form)),
@@ -212,6 +228,11 @@ async fn owner(rule: &Rule, id: i64) -> Result<Option<CustomerId>, Fault> {
         Id::Candidate => {
             let subject = read(&rule.context, move |tx| tx.candidate_subject(CandidateId(id))).await?;
             Ok(subject.map(|subject| subject.customer))
+        }
+        Id::Decision => read(&rule.context, move |tx| tx.decision_customer(id)).await,
+        Id::Upload => {
+            let upload = read(&rule.context, move |tx| tx.upload(UploadId(id))).await?;
+            Ok(upload.map(|upload| upload.customer))
         }
         Id::Record => read(&rule.context, move |tx| tx.record_customer(RecordId(id))).await,
         Id::Transfer => {

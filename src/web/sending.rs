@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use super::WebContext;
 use super::cards::{Card, card};
 use super::counts::counts;
+use super::desk::{Line, history_of_record};
 use super::pages::{Fault, read};
 use super::routes::wrong_mark;
 use super::text::size;
@@ -90,6 +91,8 @@ struct RecordSend {
     back: bool,
     copy: bool,
     retired: bool,
+    /// For those who work for the shop.
+    history: Vec<Line>,
     send: Sender,
 }
 
@@ -148,6 +151,7 @@ pub(super) async fn record_page(
     let id = RecordId(id);
     let page = read(&context, move |tx| tx.page_record(id)).await?.ok_or(Fault::NoPage)?;
     let customer = counts(&context, page.customer).await?.ok_or(Fault::NoPage)?;
+    let history = if visitor.is_staff() { history_of_record(&context, id).await? } else { Vec::new() };
     let send = Sender {
         form: format!("/records/{id}/send"),
         folder: folder_for(&page.record.record),
@@ -162,6 +166,7 @@ pub(super) async fn record_page(
         back: page.back,
         copy: page.copy,
         retired: page.retired,
+        history,
         send,
     };
     Ok(Html(page.render()?))
@@ -171,7 +176,9 @@ pub(super) async fn record_page(
 fn folder_for(record: &str) -> String {
     let mut name: String = "Sent for ".chars().chain(record.chars().filter(|c| *c != '\0')).collect();
     name = name.replace('/', "-");
-    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    while name.len() > NAME_BYTES_MAX {
+        name.pop();
+    }
     name
 }
 

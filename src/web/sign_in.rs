@@ -45,6 +45,13 @@ pub(super) struct Credentials {
     password: String,
 }
 
+/// What the address of the form says: the name, for a phone that has read a code of the page.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Known {
+    name: String,
+}
+
 /// What a link holds.
 #[derive(serde::Deserialize)]
 pub(super) struct Key {
@@ -57,8 +64,8 @@ fn form(staff: bool, name: String, fault: Option<&'static str>) -> Result<Html<S
 }
 
 /// `/sign-in`: the form for customers.
-pub(super) async fn customer_form() -> Result<Html<String>, Fault> {
-    form(false, String::new(), None)
+pub(super) async fn customer_form(Query(known): Query<Known>) -> Result<Html<String>, Fault> {
+    form(false, known.name, None)
 }
 
 /// `/sign-in/staff`: the form for those who work for the shop.

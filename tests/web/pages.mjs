@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { desk } from "./desk.mjs";
 import { sending } from "./sending.mjs";
 
 const [program, modules, pictures] = process.argv.slice(2).map((path) => resolve(path));
@@ -234,12 +235,15 @@ async function story() {
   await sign_in(sue, "/sign-in/staff", "sue", "desk secret");
   await sue.getByRole("link", { name: "bert" }).waitFor();
   await looked_at(sue, "customers");
-  await sue.getByRole("link", { name: "Match report" }).click();
+  await sue.getByRole("link", { name: "Matches" }).click();
   await sue.getByLabel("Verdict").selectOption("came back");
   await sue.getByRole("button", { name: "Show" }).click();
   assert.equal(await sue.locator("tbody tr").count(), 3);
   await looked_at(sue, "matches");
   await review(sue);
+  const send = (name, to) => execFileSync("curl", ["--silent", "--show-error", "--fail", "--ftp-create-dirs", "--user", "anna:annas secret",
+    "--upload-file", join(fixtures, name), `ftp://${server.ftp}/${to.replaceAll(" ", "%20")}`]);
+  await desk({ sue, looked_at, reunite, send, web: server.web });
 
   reunite(["customer", "disable", "anna"]);
   await mail.goto(home);

@@ -109,7 +109,7 @@ fn ending(catalogue: &Catalogue, name: &str) -> anyhow::Result<Ending> {
         let id = CustomerId(customer.id);
         let all = i64::from(i32::MAX);
         Ok::<_, crate::catalogue::Error>(Some(Ending {
-            returned: tx.page_returned(id, i64::MAX, all)?,
+            returned: tx.page_returned(id, None, i64::MAX, all)?,
             missing: tx.page_missing(id, &MissingFilter::default(), 0, all)?,
             problems: tx.page_problems(id, 0, all)?,
             counts: customer,

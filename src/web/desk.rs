@@ -1,0 +1,414 @@
+//! What those who work for the shop look through: received files, a search over everything, what was given up, what people decided.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Extension, Form, Path, Query, State};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use super::WebContext;
+use super::cards::{Card, card};
+use super::files::{FileLine, file_line};
+use super::pages::{Fault, read, write};
+use super::text::query;
+use super::visitor::{Frame, Visitor};
+use crate::catalogue::{Act, Decided, FoundRecord, GivenUp, MissingFilter};
+use crate::domain::{CustomerId, Micros, RecordId, UploadId};
+use crate::report::text::moment;
+use crate::tree::shown;
+
+/// Lines that a page of one of these lists shows.
+const LIST_PAGE: i64 = 100;
+
+/// Things of each kind that a search shows.
+const FOUND_MAX: i64 = 40;
+
+/// Letters of a digest from which on it is looked for.
+const DIGEST_LETTERS_MIN: usize = 8;
+
+/// Records that are shown beside a file whose record is looked for.
+const RECORDS_SHOWN: i64 = 60;
+
+/// Lines of history that a page shows.
+const HISTORY_SHOWN: i64 = 50;
+
+/// What the address of one of these pages says.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    q: String,
+    words: String,
+    who: String,
+    behind: String,
+    at: String,
+    done: String,
+}
+
+/// A number in an address; `first` for an empty text.
+fn place(text: &str, first: i64) -> Result<i64, Fault> {
+    match text {
+        "" => Ok(first),
+        text => text.parse().map_err(|_| Fault::Asked("There is no such place in this list; begin at its first page.")),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "search.html", config = "src/web/askama.toml")]
+struct Search {
+    frame: Frame,
+    q: String,
+    customers: Vec<(i64, String)>,
+    records: Vec<FoundCard>,
+    files: Vec<FileLine>,
+    nothing: bool,
+    more: bool,
+}
+
+/// A record that was found.
+struct FoundCard {
+    card: Card,
+    customer: String,
+    state: &'static str,
+}
+
+/// `/search`: records, received files and customers with some words in them, or with a digest.
+pub(super) async fn search(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let q = asked.q.trim().to_owned();
+    let (words, digest) = (q.clone(), digest_in(&q));
+    let (customers, records, files) = match q.is_empty() {
+        true => Default::default(),
+        false => {
+            let found = read(&context, move |tx| {
+                let digest = digest.as_deref();
+                let customers = tx.search_customers(&words, FOUND_MAX)?;
+                let records = tx.search_records(&words, digest, FOUND_MAX)?;
+                Ok((customers, records, tx.search_files(&words, digest, FOUND_MAX)?))
+            });
+            found.await?
+        }
+    };
+    let full = |length: usize| length as i64 == FOUND_MAX;
+    let page = Search {
+        frame: Frame::of(&visitor),
+        nothing: !q.is_empty() && customers.is_empty() && records.is_empty() && files.is_empty(),
+        more: full(customers.len()) || full(records.len()) || full(files.len()),
+        q,
+        customers: customers.into_iter().map(|(id, name)| (id.0, shown(name.as_bytes()))).collect(),
+        records: records.iter().map(found_card).collect(),
+        files: files.iter().map(|file| file_line(file, true)).collect(),
+    };
+    Ok(Html(page.render()?))
+}
+
+/// The bytes that a digest begins with, if the text is hexadecimal and long enough not to be a word.
+fn digest_in(text: &str) -> Option<Vec<u8>> {
+    let is_hex =
+        text.len() >= DIGEST_LETTERS_MIN && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let pairs = text.as_bytes().chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap_or_default());
+    is_hex.then(|| pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect())
+}
+
+fn found_card(found: &FoundRecord) -> FoundCard {
+    let state = match (found.back, found.retired) {
+        (_, true) => "no longer looked for",
+        (true, _) => "came back",
+        (false, _) => "missing",
+    };
+    FoundCard {
+        card: Card { id: found.id.0, ..card(&found.record) },
+        customer: shown(found.customer_name.as_bytes()),
+        state,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "upload.html", config = "src/web/askama.toml")]
+struct UploadPage {
+    frame: Frame,
+    file: FileLine,
+    customer: i64,
+    words: String,
+    records: Vec<Card>,
+    history: Vec<Line>,
+    done: &'static str,
+    /// The record that the page before has put the file on.
+    attached: i64,
+}
+
+/// A line of history.
+pub(super) struct Line {
+    pub(super) at: String,
+    pub(super) who: String,
+    pub(super) text: String,
+}
+
+impl From<crate::catalogue::Happened> for Line {
+    fn from(happened: crate::catalogue::Happened) -> Self {
+        Line { at: day(happened.at), who: shown(happened.who.as_bytes()), text: shown(happened.text.as_bytes()) }
+    }
+}
+
+/// A moment as pages show it, to the minute.
+pub(super) fn day(at: Micros) -> String {
+    moment(at).replace('T', " ").chars().take(16).collect()
+}
+
+/// The history of a record, for those who work for the shop.
+pub(super) async fn history_of_record(context: &Arc<WebContext>, id: RecordId) -> Result<Vec<Line>, Fault> {
+    let lines = read(context, move |tx| tx.history_of_record(id, HISTORY_SHOWN)).await?;
+    Ok(lines.into_iter().map(Line::from).collect())
+}
+
+/// `/uploads/{id}`: one received file, and the records that it may belong to.
+pub(super) async fn upload(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<i64>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let id = UploadId(id);
+    let words = Some(asked.words.trim().to_owned()).filter(|words| !words.is_empty());
+    let found = read(&context, move |tx| {
+        let Some(file) = tx.page_file(id)? else { return Ok(None) };
+        let filter = MissingFilter { words, ..MissingFilter::default() };
+        let records = tx.page_missing(file.customer, &filter, 0, RECORDS_SHOWN)?;
+        Ok(Some((file, records, tx.history_of_upload(id, HISTORY_SHOWN)?)))
+    });
+    let (file, records, history) = found.await?.ok_or(Fault::NoPage)?;
+    let page = UploadPage {
+        frame: Frame::of(&visitor),
+        customer: file.customer.0,
+        file: file_line(&file, true),
+        words: asked.words,
+        records: records.iter().map(|missing| Card { id: missing.id, ..card(&missing.record) }).collect(),
+        history: history.into_iter().map(Line::from).collect(),
+        done: match asked.done.as_str() {
+            "attached" => "Noted: it is put on the record.",
+            "taken" => "Nothing was changed: it is not stored yet, or the record is another customer's.",
+            "undone" => "Taken back, as if it had not been said.",
+            "nothing" => "There was nothing to take back any more.",
+            _ => "",
+        },
+        attached: place(&asked.at, 0)?,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// What the form of a file's page sends.
+#[derive(serde::Deserialize)]
+pub(super) struct Attach {
+    record: i64,
+    #[serde(default)]
+    why: String,
+    #[serde(default)]
+    undo: String,
+}
+
+/// `/uploads/{id}/attach`: a person names the record of a file, or takes that back. The pipeline puts it there.
+pub(super) async fn attach(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<i64>,
+    Form(form): Form<Attach>,
+) -> Result<Response, Fault> {
+    let (upload, record, who) = (UploadId(id), RecordId(form.record), visitor.name());
+    let undo = !form.undo.is_empty();
+    let done = write(&context, move |tx| {
+        // Of another customer's record there is no pair with this file.
+        let Some(subject) = tx.upload_subject(record, upload)? else { return Ok("taken") };
+        if undo {
+            return Ok(if tx.withdraw(&subject, &who, "")? { "undone" } else { "nothing" });
+        }
+        if tx.record(record)?.retired {
+            return Ok("taken");
+        }
+        tx.decide(&subject, Act::Attach, &who, form.why.trim())?;
+        Ok("attached")
+    });
+    let said = done.await?;
+    let at = form.record.to_string();
+    let pairs = [("done", said), ("at", at.as_str())];
+    let pairs = pairs.into_iter().filter(|(name, _)| *name == "done" || said == "attached");
+    Ok(Redirect::to(&format!("/uploads/{id}?{}", query(pairs))).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "given_up.html", config = "src/web/askama.toml")]
+struct GivenUpPage {
+    frame: Frame,
+    records: Vec<GivenUpCard>,
+    restored: bool,
+    next: Option<String>,
+    later: bool,
+}
+
+struct GivenUpCard {
+    card: Card,
+    customer: i64,
+    customer_name: String,
+    why: String,
+    who: String,
+    at: String,
+}
+
+/// `/removed`: what was given up, of all customers.
+pub(super) async fn given_up(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let behind = (Micros(place(&asked.at, i64::MAX)?), place(&asked.behind, 0)?);
+    let rows = read(&context, move |tx| tx.page_given_up(behind, LIST_PAGE + 1)).await?;
+    let last = rows.get(LIST_PAGE as usize).and(rows.get(LIST_PAGE as usize - 1));
+    let next = last.map(|row| {
+        let (at, id) = (row.at.0.to_string(), row.id.to_string());
+        query([("at", at.as_str()), ("behind", id.as_str())].into_iter())
+    });
+    let records = rows.iter().take(LIST_PAGE as usize).map(given_up_card).collect();
+    let page = GivenUpPage {
+        frame: Frame::of(&visitor),
+        records,
+        restored: asked.done == "restored",
+        next,
+        later: !asked.at.is_empty(),
+    };
+    Ok(Html(page.render()?))
+}
+
+fn given_up_card(row: &GivenUp) -> GivenUpCard {
+    GivenUpCard {
+        card: Card { id: row.id.0, ..card(&row.record) },
+        customer: row.customer.0,
+        customer_name: shown(row.customer_name.as_bytes()),
+        why: shown(row.why.as_bytes()),
+        who: shown(row.who.as_bytes()),
+        at: day(row.at),
+    }
+}
+
+/// What the form of that page sends.
+#[derive(serde::Deserialize)]
+pub(super) struct Restore {
+    customer: i64,
+    record: i64,
+}
+
+/// `/removed`, by POST: a record is looked for again.
+pub(super) async fn restore(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Form(form): Form<Restore>,
+) -> Result<Response, Fault> {
+    let who = visitor.name();
+    write(&context, move |tx| tx.restore(CustomerId(form.customer), &[RecordId(form.record)], &who)).await?;
+    Ok(Redirect::to("/removed?done=restored").into_response())
+}
+
+#[derive(Template)]
+#[template(path = "decisions.html", config = "src/web/askama.toml")]
+struct Decisions {
+    frame: Frame,
+    who: String,
+    lines: Vec<DecisionLine>,
+    done: &'static str,
+    next: Option<String>,
+    later: bool,
+}
+
+struct DecisionLine {
+    id: i64,
+    at: String,
+    who: String,
+    what: &'static str,
+    why: String,
+    record: i64,
+    record_name: String,
+    customer: String,
+    path: String,
+    withdrawn: Option<String>,
+    can_undo: bool,
+}
+
+/// `/decisions`: what people decided, the last first.
+pub(super) async fn decisions(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let (who, before) = (asked.who.trim().to_owned(), place(&asked.behind, i64::MAX)?);
+    let of = Some(who.clone()).filter(|who| !who.is_empty());
+    let rows = read(&context, move |tx| tx.page_decisions(of.as_deref(), before, LIST_PAGE + 1)).await?;
+    let last = rows.get(LIST_PAGE as usize).and(rows.get(LIST_PAGE as usize - 1));
+    let next = last.map(|row| {
+        let id = row.id.to_string();
+        query([("who", who.as_str()), ("behind", id.as_str())].into_iter().filter(|(_, value)| !value.is_empty()))
+    });
+    let page = Decisions {
+        frame: Frame::of(&visitor),
+        lines: rows.iter().take(LIST_PAGE as usize).map(decision_line).collect(),
+        who,
+        done: match asked.done.as_str() {
+            "undone" => "Taken back, as if it had not been said.",
+            "met" => "Nothing was changed: something newer was said about it meanwhile.",
+            _ => "",
+        },
+        next,
+        later: !asked.behind.is_empty(),
+    };
+    Ok(Html(page.render()?))
+}
+
+fn decision_line(row: &Decided) -> DecisionLine {
+    DecisionLine {
+        id: row.id,
+        at: day(row.at),
+        who: shown(row.who.as_bytes()),
+        what: match row.act.as_str() {
+            "accept" => "It is the picture",
+            "reject" => "It is not the picture",
+            "attach" => "Put on by hand",
+            "detach" => "Taken off by hand",
+            _ => "Decided",
+        },
+        why: shown(row.why.as_bytes()),
+        record: row.record.0,
+        record_name: shown(row.record_name.as_bytes()),
+        customer: shown(row.customer_name.as_bytes()),
+        path: row.path.as_deref().map(shown).unwrap_or_default(),
+        withdrawn: row.withdrawn_at.map(day),
+        can_undo: row.stands_last,
+    }
+}
+
+/// `/decisions/{id}/undo`: takes a decision back, whoever made it, while it is the last word on its pair.
+pub(super) async fn undo(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<i64>,
+) -> Result<Response, Fault> {
+    let who = visitor.name();
+    let undone = write(&context, move |tx| match tx.decision_subject(id)? {
+        Some(subject) => tx.withdraw(&subject, &who, ""),
+        None => Ok(false),
+    });
+    let done = if undone.await? { "undone" } else { "met" };
+    Ok(Redirect::to(&format!("/decisions?done={done}")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_told_from_words() {
+        assert_eq!(digest_in("beefcafe01"), Some(vec![0xbe, 0xef, 0xca, 0xfe, 0x01]));
+        assert_eq!(digest_in("BEEFCAFE0"), Some(vec![0xbe, 0xef, 0xca, 0xfe]));
+        for word in ["", "cafe", "harbour!", &"a".repeat(65)] {
+            assert_eq!(digest_in(word), None, "{word}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// Sue at the desk: finds the record of a file that matched nothing, takes that back, searches, and looks at what was given up.
+import assert from "node:assert/strict";
+
+export async function desk({ sue, looked_at, reunite, send, web }) {
+  const standing = () => reunite(["report", "matches", "--format", "csv"]).includes("stag.jpg");
+  const until = async (what, holds) => {
+    for (let tries = 0; !holds(); tries++) {
+      assert.ok(tries < 240, what);
+      await sue.waitForTimeout(250);
+    }
+  };
+  send("stag.jpg", "Odd things/stag.jpg");
+  await until("the stag is not decided", () => reunite(["report", "unmatched", "--format", "csv"]).includes("stag.jpg"));
+  await sue.getByRole("link", { name: "Files", exact: true }).click();
+  await sue.getByRole("link", { name: "Odd things/stag.jpg" }).waitFor();
+  await looked_at(sue, "files");
+  await sue.getByRole("link", { name: "Odd things/stag.jpg" }).click();
+  const seen = await sue.evaluate(async () => {
+    const image = document.querySelector(".lone img");
+    await image.decode();
+    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+    return { width: image.naturalWidth, start: [...bytes.slice(0, 2)] };
+  });
+  assert.ok(seen.width >= 300, "the file is seen");
+  assert.deepEqual(seen.start, [0xff, 0xd8]);
+  await looked_at(sue, "upload");
+  await sue.getByLabel("Record or file name").fill("canyon");
+  await sue.getByRole("button", { name: "Show" }).click();
+  await sue.getByLabel(/It is this one/).check();
+  await sue.getByLabel("Why").fill("the customer said so by phone");
+  await looked_at(sue, "upload-chosen");
+  await sue.getByRole("button", { name: "Put the file on this record" }).click();
+  await sue.getByText("Noted: it is put on the record.").waitFor();
+  await until("the stag is not put back", standing);
+  await sue.getByRole("link", { name: "Decisions" }).click();
+  await sue.getByText("the customer said so by phone").waitFor();
+  await looked_at(sue, "decisions");
+  await sue.getByRole("button", { name: /Undo the decision about order-7\/1/ }).click();
+  await sue.getByText("Taken back, as if it had not been said.").waitFor();
+  await until("the stag stays", () => !standing());
+  await sue.getByRole("link", { name: "Search" }).click();
+  await sue.getByLabel(/Record, file name/).fill("canyon");
+  await sue.getByRole("button", { name: "Search" }).click();
+  await sue.getByRole("heading", { name: "Records" }).waitFor();
+  await looked_at(sue, "search");
+  await sue.getByRole("link", { name: /Open.*canyon/ }).click();
+  await sue.getByText("attach of the file").waitFor();
+  await looked_at(sue, "record-history");
+  reunite(["retire", "order-6/1", "--why", "removed on request"]);
+  await sue.getByRole("link", { name: "Given up" }).click();
+  await sue.getByText("removed on request").waitFor();
+  await looked_at(sue, "given-up");
+  await sue.getByRole("button", { name: /Look for it again/ }).click();
+  await sue.getByText("It is looked for again.").waitFor();
+  await sue.goto(web);
+}
