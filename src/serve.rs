@@ -250,7 +250,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         shown: web::Shown::default(),
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
-        ports: ways_in.ports(),
+        ports: ways_in.ports(config),
         line: ways_in::pages_line(config)?,
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
     });

@@ -23,6 +23,10 @@ pub struct Web {
     /// Proxies in front, which have the TLS of the outside and say in `X-Forwarded-For` for whom they ask.
     #[serde(deserialize_with = "networks")]
     pub proxy_from: Networks,
+    /// The port that customers are told for FTP, where it is another one outside; 0 = that of the listener.
+    pub ftp_port: u16,
+    /// The same for SFTP.
+    pub sftp_port: u16,
 }
 
 impl Default for Web {
@@ -32,6 +36,8 @@ impl Default for Web {
             tls: false,
             public_address: None,
             proxy_from: Networks::default(),
+            ftp_port: 0,
+            sftp_port: 0,
         }
     }
 }
@@ -109,6 +115,7 @@ mod tests {
                 tls,
                 public_address: public.map(|text| text.parse().unwrap()),
                 proxy_from: Networks::new(proxies.iter().map(|text| text.parse().unwrap()).collect()),
+                ..Web::default()
             };
             web.check()
         };

@@ -79,10 +79,14 @@ impl WaysIn {
     }
 
     /// The ports that customers are told.
-    pub fn ports(&self) -> Ports {
+    pub fn ports(&self, config: &Config) -> Ports {
         let first = |listeners: &[TcpListener]| Some(listeners.first()?.local_addr().ok()?.port());
         let plain = self.ftp.iter().filter(|(_, context)| !context.settings.tls_implicit);
-        Ports { ftp: plain.filter_map(|(listeners, _)| first(listeners)).next(), sftp: first(&self.sftp.0) }
+        let told = |own: Option<u16>, outside: u16| if outside > 0 { own.map(|_| outside) } else { own };
+        Ports {
+            ftp: told(plain.filter_map(|(listeners, _)| first(listeners)).next(), config.web.ftp_port),
+            sftp: told(first(&self.sftp.0), config.web.sftp_port),
+        }
     }
 
     /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.
