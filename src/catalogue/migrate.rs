@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0007_pages.sql"),
     include_str!("../../schema/sqlite/0008_withdrawn.sql"),
     include_str!("../../schema/sqlite/0009_browser.sql"),
+    include_str!("../../schema/sqlite/0010_second_factor.sql"),
 ];
 
 /// The schema version this program reads and writes.

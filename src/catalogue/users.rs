@@ -16,6 +16,10 @@ pub struct User {
     pub password_hash: String,
     /// May not sign in.
     pub disabled: bool,
+    /// What the codes of the account's app are made from; without one a password is enough.
+    pub totp_secret: Option<Vec<u8>>,
+    /// The step of the last code that was used.
+    pub totp_used: i64,
 }
 
 /// A role by its word in the schema.
@@ -23,7 +27,7 @@ pub(super) fn role(word: &str) -> Result<StaffRole, Error> {
     word.parse().map_err(|_| Error::Damaged(format!("a user has the role `{word}`")))
 }
 
-const USER: &str = "SELECT id, name, role, password_hash, disabled FROM users";
+const USER: &str = "SELECT id, name, role, password_hash, disabled, totp_secret, totp_used FROM users";
 
 fn user(row: super::Row<'_>) -> Result<User, Error> {
     Ok(User {
@@ -32,6 +36,8 @@ fn user(row: super::Row<'_>) -> Result<User, Error> {
         role: role(&row.get::<String>(2)?)?,
         password_hash: row.get(3)?,
         disabled: row.get(4)?,
+        totp_secret: row.get(5)?,
+        totp_used: row.get(6)?,
     })
 }
 
@@ -83,6 +89,24 @@ impl Tx<'_> {
     pub fn user_set_disabled(&self, id: UserId, disabled: bool) -> Result<(), Error> {
         self.execute("UPDATE users SET disabled = ?2 WHERE id = ?1", (id.0, disabled))?;
         self.user_end_sessions(id)
+    }
+
+    /// Asks for codes made from this secret from now on, or for none, and ends the account's sessions.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn user_set_totp(&self, id: UserId, secret: Option<&[u8]>) -> Result<(), Error> {
+        self.execute("UPDATE users SET totp_secret = ?2, totp_used = 0 WHERE id = ?1", (id.0, secret))?;
+        self.user_end_sessions(id)
+    }
+
+    /// Notes that the code of `step` was used; false when one of that step or a later one was before.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn user_use_totp(&self, id: UserId, step: i64) -> Result<bool, Error> {
+        let sql = "UPDATE users SET totp_used = ?2 WHERE id = ?1 AND totp_used < ?2";
+        Ok(self.execute(sql, (id.0, step))? == 1)
     }
 
     /// Removes the account. What it decided keeps its name.

@@ -1,5 +1,6 @@
 //! `reunite user`: the accounts of those who work for the shop. They open the pages and nothing else.
 
+use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
@@ -10,7 +11,7 @@ use super::report::print;
 use super::{Outcome, folder, password};
 use crate::catalogue::{Catalogue, Tx, User};
 use crate::domain::{Micros, StaffRole};
-use crate::endpoint::login::hash_password;
+use crate::endpoint::login::{hash_password, totp};
 use crate::report::text::visible;
 use crate::report::{Cell, Format, Sheet};
 
@@ -36,6 +37,14 @@ pub(super) enum Command {
     Passwd {
         /// The account
         name: String,
+    },
+    /// Ask for a code from an authenticator app beside the password, and end the account's sessions; prints what the app reads
+    Totp {
+        /// The account
+        name: String,
+        /// Ask for no code any more
+        #[arg(long)]
+        remove: bool,
     },
     /// Stop the account from signing in, and end its sessions
     Disable {
@@ -67,6 +76,7 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
             let hash = hash_password(&password::read(&name)?)?;
             catalogue.write(move |tx| tx.user_set_password(user.id, &hash))?;
         }
+        Command::Totp { name, remove } => second_factor(&catalogue, &name, remove)?,
         Command::Disable { name } => set_disabled(&catalogue, name, true)?,
         Command::Enable { name } => set_disabled(&catalogue, name, false)?,
         Command::Remove { name } => {
@@ -101,10 +111,38 @@ fn add(catalogue: &Catalogue, name: String, role: StaffRole) -> anyhow::Result<(
     })
 }
 
+/// Gives the account another secret, or takes it away.
+fn second_factor(catalogue: &Catalogue, name: &str, remove: bool) -> anyhow::Result<()> {
+    let user = catalogue.read(|tx| named(tx, name))?;
+    if remove {
+        catalogue.write(move |tx| tx.user_set_totp(user.id, None))?;
+        return Ok(());
+    }
+    let secret = totp::new_secret()?;
+    catalogue.write(move |tx| tx.user_set_totp(user.id, Some(&secret)))?;
+    let address = totp::address(&secret, "reunite", name);
+    if std::io::stderr().is_terminal()
+        && let Ok(code) = qrcode::QrCode::new(&address)
+    {
+        eprintln!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
+    }
+    eprintln!(
+        "give this to the authenticator app of {}; from now on its codes are asked for",
+        visible(name.as_bytes())
+    );
+    println!("{address}");
+    Ok(())
+}
+
 fn list(catalogue: &Catalogue, format: Format) -> anyhow::Result<()> {
-    let mut sheet = Sheet::new(&["user", "role", "disabled"]);
+    let mut sheet = Sheet::new(&["user", "role", "disabled", "code"]);
     for user in catalogue.read(|tx| tx.users())? {
-        sheet.rows.push(vec![Cell::from(user.name), user.role.word().to_owned().into(), user.disabled.into()]);
+        sheet.rows.push(vec![
+            Cell::from(user.name),
+            user.role.word().to_owned().into(),
+            user.disabled.into(),
+            user.totp_secret.is_some().into(),
+        ]);
     }
     print(&sheet, format, None)
 }

@@ -8,6 +8,7 @@
 mod authorities;
 mod penalty;
 mod remembered;
+pub mod totp;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ use tokio::sync::Semaphore;
 
 use super::blocking;
 use crate::catalogue::{self, Catalogue, LoginAccount};
-use crate::domain::{CustomerId, UserId};
+use crate::domain::{CustomerId, Micros, UserId};
 
 pub use authorities::{Authorities, AuthoritiesError};
 use penalty::Penalties;
@@ -147,10 +148,16 @@ impl Logins {
     ///
     /// # Errors
     /// Says as little as possible, see [`Refused`].
-    pub async fn staff(self: &Arc<Self>, name: &[u8], password: &[u8], peer: IpAddr) -> Result<StaffLogin, Refused> {
+    pub async fn staff(
+        self: &Arc<Self>,
+        name: &[u8],
+        password: &[u8],
+        code: &str,
+        peer: IpAddr,
+    ) -> Result<StaffLogin, Refused> {
         // No customer's name has a slash, so that neither kind of account is ever taken for the other.
         let account = [b"staff/", name].concat();
-        self.counted(&account, peer, self.check_staff(&account, name, password)).await
+        self.counted(&account, peer, self.check_staff(&account, name, password, code)).await
     }
 
     /// What a check says, unless there were too many failures before it. A failure is counted and answered late.
@@ -258,11 +265,20 @@ impl Logins {
         account: &[u8],
         name: &[u8],
         password: &[u8],
+        code: &str,
     ) -> Result<Option<StaffLogin>, Refused> {
         let (catalogue, wanted) = (Arc::clone(&self.catalogue), str::from_utf8(name).unwrap_or_default().to_owned());
         let user = blocking(move || catalogue.read(|tx| tx.user_named(&wanted))).await?.filter(|user| !user.disabled);
         let right = self.is_right(account, user.as_ref().map(|user| user.password_hash.clone()), password).await?;
-        Ok(user.filter(|_| right).map(|user| StaffLogin { user: user.id, name: user.name }))
+        let Some(user) = user.filter(|_| right) else { return Ok(None) };
+        if let Some(secret) = &user.totp_secret {
+            let Some(step) = totp::step_of(secret, code, Micros::now(), user.totp_used) else { return Ok(None) };
+            let (catalogue, id) = (Arc::clone(&self.catalogue), user.id);
+            if !blocking(move || catalogue.write(move |tx| tx.user_use_totp(id, step))).await? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(StaffLogin { user: user.id, name: user.name }))
     }
 
     /// Whether the password has this hash; without one it never has, after the same time.
@@ -396,13 +412,21 @@ mod tests {
             [hash_password(b"desk").unwrap()],
         )
         .unwrap();
-        let staff = logins.staff(b"anna", b"desk", HERE).await.unwrap();
+        let staff = logins.staff(b"anna", b"desk", "", HERE).await.unwrap();
         assert_eq!(staff, StaffLogin { user: UserId(3), name: "anna".into() });
         logins.password(b"anna", b"secret", HERE).await.unwrap();
-        assert!(matches!(logins.staff(b"anna", b"secret", HERE).await, Err(Refused::Wrong)));
+        assert!(matches!(logins.staff(b"anna", b"secret", "", HERE).await, Err(Refused::Wrong)));
         assert!(matches!(logins.password(b"anna", b"desk", HERE).await, Err(Refused::Wrong)));
-        rows.execute("UPDATE users SET disabled = 1", []).unwrap();
-        assert!(matches!(logins.staff(b"anna", b"desk", HERE).await, Err(Refused::Wrong)));
+        rows.execute("UPDATE users SET totp_secret = CAST('12345678901234567890' AS BLOB)", []).unwrap();
+        for code in ["", "000000x", "12345"] {
+            assert!(matches!(logins.staff(b"anna", b"desk", code, HERE).await, Err(Refused::Wrong)));
+        }
+        let code = totp::tests::code_now();
+        assert!(matches!(logins.staff(b"anna", b"wrong", &code, HERE).await, Err(Refused::Wrong)));
+        logins.staff(b"anna", b"desk", &code, HERE).await.unwrap();
+        assert!(matches!(logins.staff(b"anna", b"desk", &code, HERE).await, Err(Refused::Wrong)), "used");
+        rows.execute("UPDATE users SET disabled = 1, totp_secret = NULL", []).unwrap();
+        assert!(matches!(logins.staff(b"anna", b"desk", "", HERE).await, Err(Refused::Wrong)));
     }
 
     #[tokio::test]

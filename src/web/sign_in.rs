@@ -43,6 +43,9 @@ pub(super) struct Credentials {
     name: String,
     #[serde(default)]
     password: String,
+    /// Of the second factor, where the account has one.
+    #[serde(default)]
+    code: String,
 }
 
 /// What the address of the form says: the name, for a phone that has read a code of the page.
@@ -95,7 +98,7 @@ pub(super) async fn staff(
     headers: HeaderMap,
     Form(given): Form<Credentials>,
 ) -> Result<Response, Fault> {
-    match context.logins.staff(given.name.as_bytes(), given.password.as_bytes(), client).await {
+    match context.logins.staff(given.name.as_bytes(), given.password.as_bytes(), &given.code, client).await {
         Ok(login) => welcome(&context, &door, &headers, SessionOf::User(login.user)).await,
         Err(refused) => refuse(true, given.name, &refused),
     }
@@ -149,6 +152,7 @@ fn go(to: &'static str, cookie: HeaderValue) -> Response {
 
 fn refuse(staff: bool, name: String, refused: &Refused) -> Result<Response, Fault> {
     let (status, fault) = match refused {
+        Refused::Wrong if staff => (StatusCode::FORBIDDEN, "The name, the password or the code is wrong."),
         Refused::Wrong => (StatusCode::FORBIDDEN, "The name or the password is wrong."),
         Refused::Banned => (StatusCode::TOO_MANY_REQUESTS, "Too many failed attempts. Try again in some minutes."),
         Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many people sign in right now. Try again in a minute."),

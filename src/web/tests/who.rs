@@ -180,7 +180,10 @@ fn staff_see_all_and_failures_close_the_door() {
     for _ in 0..3 {
         let answer = pages.post("/sign-in/staff", "", "name=%3Cb%3Eno&password=x");
         assert_eq!(status(&answer), 403);
-        assert!(answer.contains("The name or the password is wrong") && !answer.contains("<b>no"), "{answer}");
+        assert!(
+            answer.contains("The name, the password or the code is wrong") && !answer.contains("<b>no"),
+            "{answer}"
+        );
     }
     assert_eq!(
         status(&pages.post("/sign-in", "", "name=bert&password=bert")),
