@@ -258,6 +258,25 @@ pub enum StaffRole {
     Operator,
 }
 
+/// What a program of the shop may ask for with its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// How things stand: customers, records, uploads, matches.
+    Read,
+    /// The bytes of originals.
+    Originals,
+    /// Answers to what a person is asked about.
+    Decide,
+    /// The numbers for monitoring.
+    Metrics,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 4] = [Scope::Read, Scope::Originals, Scope::Decide, Scope::Metrics];
+}
+
 macro_rules! words {
     ($type:ty { $($variant:path => $word:literal),+ $(,)? }) => {
         impl $type {
@@ -289,6 +308,12 @@ macro_rules! words {
 words!(Grade { Grade::Original => "original", Grade::Copy => "copy" });
 words!(Verdict { Verdict::Attach => "attach", Verdict::Review => "review", Verdict::None => "none" });
 words!(StaffRole { StaffRole::Support => "support", StaffRole::Operator => "operator" });
+words!(Scope {
+    Scope::Read => "read",
+    Scope::Originals => "originals",
+    Scope::Decide => "decide",
+    Scope::Metrics => "metrics",
+});
 words!(RecordState {
     RecordState::Missing => "missing",
     RecordState::Recovered => "recovered",

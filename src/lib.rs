@@ -24,6 +24,7 @@ pub mod fingerprint;
 pub mod identify;
 pub mod matcher;
 pub mod pipeline;
+pub mod placeholder;
 pub mod reattach;
 pub mod recipe;
 pub mod spool;
@@ -34,6 +35,7 @@ pub mod catalogue;
 pub mod store;
 
 // What people look at.
+pub mod condition;
 pub mod report;
 pub mod web;
 

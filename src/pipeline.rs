@@ -14,6 +14,7 @@ mod digests;
 mod explain;
 mod known;
 mod measure;
+mod original;
 mod recipes;
 mod run;
 mod settle;
@@ -37,6 +38,7 @@ use book::Books;
 use measure::measure;
 
 pub use explain::{Explanation, explain, picture_of, pictures, shown_thumbnail, shown_upload};
+pub use original::{Original, original};
 pub use run::{Running, run_until_nothing_is_left, start};
 pub use settle::settle;
 

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
 use crate::children;
+use crate::condition::Condition;
 use crate::config::Config;
 use crate::domain::Micros;
 use crate::endpoint::browser::Browser;
@@ -248,6 +249,13 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         pipeline: Arc::clone(&house.pipeline),
         pictures: web::Pictures::default(),
         shown: web::Shown::default(),
+        condition: Arc::new(Condition::of(
+            Arc::clone(&house.catalogue),
+            Arc::clone(&house.spool),
+            Arc::clone(&house.pipeline),
+            ways_in.connections(),
+        )),
+        metrics_from: config.web.metrics_from.clone(),
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),

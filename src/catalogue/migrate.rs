@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0008_withdrawn.sql"),
     include_str!("../../schema/sqlite/0009_browser.sql"),
     include_str!("../../schema/sqlite/0010_second_factor.sql"),
+    include_str!("../../schema/sqlite/0011_tokens.sql"),
 ];
 
 /// The schema version this program reads and writes.

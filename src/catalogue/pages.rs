@@ -177,7 +177,7 @@ pub(super) const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' O
      AND NOT EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' \
                      WHERE i.blob = u.blob)";
 
-const COUNTS: &str = "SELECT c.id, c.name, \
+pub(super) const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NULL), \
      (SELECT count(*) FROM attachments a JOIN records r ON r.id = a.record \
        WHERE a.state = 'standing' AND r.customer = c.id AND r.retired_at IS NULL), \
@@ -201,7 +201,7 @@ pub(super) const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_
 pub(super) const THUMBNAIL: &str = "LEFT JOIN thumbnails t ON t.id = (SELECT s.id FROM thumbnails s WHERE s.record = r.id \
      AND s.digest IS NOT NULL ORDER BY CASE s.role WHEN 'thumbnail' THEN 0 ELSE 1 END, s.id LIMIT 1)";
 
-fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
+pub(super) fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
     Ok(CustomerCounts {
         id: row.get(0)?,
         name: row.get(1)?,

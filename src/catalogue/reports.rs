@@ -143,7 +143,34 @@ pub struct CustomerRow {
     pub last_upload: Option<Micros>,
 }
 
-fn match_row(row: Row<'_>) -> Result<MatchRow, Error> {
+/// Standing attachments, as [`match_row`] reads them, and their ids.
+pub(super) const ATTACHED: &str = "SELECT r.name, c.name, u.path, i.number, a.digest, a.grade, k.rank, a.method, k.distance, \
+     k.residual, k.margin, a.evidence, a.upload, k.id, a.decided_by, a.decided_at, a.id \
+     FROM attachments a JOIN records r ON r.id = a.record JOIN customers c ON c.id = a.customer \
+     JOIN uploads u ON u.id = a.upload JOIN images i ON i.id = a.image \
+     LEFT JOIN candidates k ON k.image = a.image AND k.record = a.record \
+     WHERE a.state = 'standing'";
+
+/// Candidates that a person is asked about, as [`match_row`] reads them, their ids, and how often people have said something
+/// about their records.
+pub(super) const ASKED: &str = "SELECT r.name, c.name, u.path, i.number, b.digest, k.grade, k.rank, k.method, k.distance, \
+     k.residual, k.margin, k.reason, u.id, k.id, NULL, NULL, k.id, \
+     (SELECT count(*) + count(d.withdrawn_at) FROM decisions d WHERE d.record = r.id) \
+     FROM candidates k JOIN records r ON r.id = k.record JOIN customers c ON c.id = k.customer \
+     JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
+     JOIN uploads u ON u.id = (SELECT v.id FROM uploads v WHERE v.blob = b.id ORDER BY v.path, v.id LIMIT 1) \
+     WHERE k.verdict = 'review' AND r.retired_at IS NULL";
+
+/// What was received, as [`file_row`] reads it.
+pub(super) const FILE: &str = "SELECT c.name, u.path, u.size, u.sha256, b.kind, u.state, u.held_until, u.last_error, b.problem, \
+     u.truncated, \
+     EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' WHERE i.blob = b.id), \
+     EXISTS (SELECT 1 FROM images i JOIN candidates k ON k.image = i.id AND k.verdict = 'review' WHERE i.blob = b.id), \
+     u.endpoint, u.received_at, u.id, f.width, f.height \
+     FROM uploads u JOIN customers c ON c.id = u.customer LEFT JOIN blobs b ON b.id = u.blob \
+     LEFT JOIN images f ON f.blob = b.id AND f.number = 1";
+
+pub(super) fn match_row(row: Row<'_>) -> Result<MatchRow, Error> {
     Ok(MatchRow {
         record: row.get(0)?,
         customer: row.get(1)?,
@@ -161,6 +188,28 @@ fn match_row(row: Row<'_>) -> Result<MatchRow, Error> {
         candidate: row.get(13)?,
         decided_by: row.get(14)?,
         decided_at: row.get::<Option<i64>>(15)?.map(Micros),
+    })
+}
+
+pub(super) fn file_row(row: Row<'_>) -> Result<FileRow, Error> {
+    Ok(FileRow {
+        customer: row.get(0)?,
+        path: row.get(1)?,
+        bytes: row.get(2)?,
+        sha256: Digest(row.get(3)?),
+        kind: row.get(4)?,
+        state: row.get(5)?,
+        held_until: row.get::<Option<i64>>(6)?.map(Micros),
+        last_error: row.get(7)?,
+        problem: row.get(8)?,
+        truncated: row.get(9)?,
+        attached: row.get(10)?,
+        in_review: row.get(11)?,
+        endpoint: row.get(12)?,
+        received_at: Micros(row.get(13)?),
+        upload: row.get(14)?,
+        width: row.get(15)?,
+        height: row.get(16)?,
     })
 }
 
@@ -201,12 +250,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn report_attached(&self, customer: Option<CustomerId>) -> Result<Vec<MatchRow>, Error> {
         self.rows(
-            "SELECT r.name, c.name, u.path, i.number, a.digest, a.grade, k.rank, a.method, k.distance, k.residual, k.margin, \
-             a.evidence, a.upload, k.id, a.decided_by, a.decided_at \
-             FROM attachments a JOIN records r ON r.id = a.record JOIN customers c ON c.id = a.customer \
-             JOIN uploads u ON u.id = a.upload JOIN images i ON i.id = a.image \
-             LEFT JOIN candidates k ON k.image = a.image AND k.record = a.record \
-             WHERE a.state = 'standing' AND (?1 IS NULL OR a.customer = ?1)",
+            &format!("{ATTACHED} AND (?1 IS NULL OR a.customer = ?1)"),
             [customer.map(|customer| customer.0)],
             match_row,
         )
@@ -219,12 +263,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn report_asked(&self, customer: Option<CustomerId>) -> Result<Vec<MatchRow>, Error> {
         self.rows(
-            "SELECT r.name, c.name, u.path, i.number, b.digest, k.grade, k.rank, k.method, k.distance, k.residual, k.margin, \
-             k.reason, u.id, k.id, NULL, NULL \
-             FROM candidates k JOIN records r ON r.id = k.record JOIN customers c ON c.id = k.customer \
-             JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
-             JOIN uploads u ON u.id = (SELECT v.id FROM uploads v WHERE v.blob = b.id ORDER BY v.path, v.id LIMIT 1) \
-             WHERE k.verdict = 'review' AND r.retired_at IS NULL AND (?1 IS NULL OR k.customer = ?1)",
+            &format!("{ASKED} AND (?1 IS NULL OR k.customer = ?1)"),
             [customer.map(|customer| customer.0)],
             match_row,
         )
@@ -236,34 +275,9 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn report_files(&self, customer: Option<CustomerId>) -> Result<Vec<FileRow>, Error> {
         self.rows(
-            "SELECT c.name, u.path, u.size, u.sha256, b.kind, u.state, u.held_until, u.last_error, b.problem, u.truncated, \
-             EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' WHERE i.blob = b.id), \
-             EXISTS (SELECT 1 FROM images i JOIN candidates k ON k.image = i.id AND k.verdict = 'review' WHERE i.blob = b.id), \
-             u.endpoint, u.received_at, u.id, f.width, f.height \
-             FROM uploads u JOIN customers c ON c.id = u.customer LEFT JOIN blobs b ON b.id = u.blob \
-             LEFT JOIN images f ON f.blob = b.id AND f.number = 1 WHERE ?1 IS NULL OR u.customer = ?1",
+            &format!("{FILE} WHERE ?1 IS NULL OR u.customer = ?1"),
             [customer.map(|customer| customer.0)],
-            |row| {
-                Ok(FileRow {
-                    customer: row.get(0)?,
-                    path: row.get(1)?,
-                    bytes: row.get(2)?,
-                    sha256: Digest(row.get(3)?),
-                    kind: row.get(4)?,
-                    state: row.get(5)?,
-                    held_until: row.get::<Option<i64>>(6)?.map(Micros),
-                    last_error: row.get(7)?,
-                    problem: row.get(8)?,
-                    truncated: row.get(9)?,
-                    attached: row.get(10)?,
-                    in_review: row.get(11)?,
-                    endpoint: row.get(12)?,
-                    received_at: Micros(row.get(13)?),
-                    upload: row.get(14)?,
-                    width: row.get(15)?,
-                    height: row.get(16)?,
-                })
-            },
+            file_row,
         )
     }
 

@@ -92,6 +92,20 @@ fn thumbnail(row: Row<'_>) -> Result<Thumbnail, Error> {
 }
 
 impl Tx<'_> {
+    /// The largest rendition of a record's original that survived and could be read: its preview, else its thumbnail.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn survivor(&self, record: RecordId) -> Result<Option<Vec<u8>>, Error> {
+        self.first(
+            "SELECT f.bytes FROM thumbnails t JOIN thumbnail_files f ON f.digest = t.digest \
+             WHERE t.record = ?1 AND t.problem IS NULL \
+             ORDER BY coalesce(t.width, 0) * coalesce(t.height, 0) DESC, t.role LIMIT 1",
+            [record.0],
+            |row| row.get(0),
+        )
+    }
+
     /// Keeps a thumbnail's bytes under their digest, once.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::content::{self, Detail};
 use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
+use crate::placeholder;
 use crate::recipe::{Cells, Excess, Fit, Map, Mark, Partition, Recipe, Reproducer, Upload};
 
 /// The EXIF orientation of a picture that lies as it should.
@@ -106,6 +107,7 @@ fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) ->
         Request::Verify { lengths, marks } => Answer::Verified(
             upload(file, orders).and_then(|upload| residuals(&upload, (lengths, marks), bytes, orders)),
         ),
+        Request::Placeholder => Answer::Shown(placeholder_of(bytes, orders)),
         Request::Picture => Answer::Pictured(upload(file, orders).and_then(|upload| picture(&upload, bytes, orders))),
         Request::Excesses { recipes } => {
             Answer::Excesses(upload(file, orders).and_then(|upload| excesses(&upload, bytes, recipes, orders)))
@@ -198,6 +200,13 @@ fn picture(upload: &[u8], thumbnail: &[u8], orders: &Orders) -> Result<Option<Pi
 fn show(bytes: &[u8], side: u32, limits: &Limits) -> Result<Vec<u8>, Unreadable> {
     let decoded = decode(bytes, Scale::AtLeast(side), limits)?;
     let made = decoded.renderings[0].to_picture();
+    made.map_err(|error| Unreadable::Corrupt { kind: decoded.header.kind, detail: error.to_string() })
+}
+
+/// What survived of a lost original, marked as not being it.
+fn placeholder_of(bytes: &[u8], orders: &Orders) -> Result<Vec<u8>, Unreadable> {
+    let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits)?;
+    let made = placeholder::marked(&decoded.renderings[0]).to_picture();
     made.map_err(|error| Unreadable::Corrupt { kind: decoded.header.kind, detail: error.to_string() })
 }
 

@@ -15,6 +15,7 @@ mod wire;
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -123,6 +124,7 @@ pub struct Pool {
     admission: SyncSender<()>,
     admitted: Arc<Mutex<Receiver<()>>>,
     pids: Arc<Mutex<Vec<u32>>>,
+    deaths: Arc<AtomicU64>,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -133,12 +135,13 @@ impl Pool {
         let (admission, admitted) = sync_channel(places);
         let (events, inbox) = channel();
         let pids = Arc::new(Mutex::new(Vec::new()));
-        let supervisor = Supervisor::new(settings, events.clone(), inbox, Arc::clone(&pids));
+        let deaths = Arc::new(AtomicU64::new(0));
+        let supervisor = Supervisor::new(settings, events.clone(), inbox, Arc::clone(&pids), Arc::clone(&deaths));
         let watcher = std::thread::Builder::new()
             .name("decoders".to_owned())
             .spawn(move || supervisor.run())
             .map_err(Fault::Thread)?;
-        Ok(Pool { events, admission, admitted: Arc::new(Mutex::new(admitted)), pids, watcher: Some(watcher) })
+        Ok(Pool { events, admission, admitted: Arc::new(Mutex::new(admitted)), pids, deaths, watcher: Some(watcher) })
     }
 
     /// Identifies an upload, reads its header, decodes it at a small scale and takes its fingerprints. Waits for the
@@ -193,6 +196,11 @@ impl Pool {
         }
     }
 
+    /// What survived of a lost original as JPEG, with words burned in that say so.
+    pub fn placeholder(&self, thumbnail: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+        self.shown(Request::Placeholder, Vec::new(), thumbnail)
+    }
+
     /// A thumbnail made anew as JPEG or PNG, upright and without a word of its file beside the pixels; its long side has `side`
     /// pixels, or more up to twice as many, where it has so many.
     pub fn show_thumbnail(&self, bytes: Vec<u8>, side: u32) -> Result<Vec<u8>, Unreadable> {
@@ -205,7 +213,11 @@ impl Pool {
     }
 
     fn show(&self, files: Vec<File>, bytes: Vec<u8>, side: u32) -> Result<Vec<u8>, Unreadable> {
-        match self.ask(Request::Show { side }, files, bytes) {
+        self.shown(Request::Show { side }, files, bytes)
+    }
+
+    fn shown(&self, request: Request, files: Vec<File>, bytes: Vec<u8>) -> Result<Vec<u8>, Unreadable> {
+        match self.ask(request, files, bytes) {
             // A child that was taken over may say anything; a browser is to get one of two kinds.
             Answer::Shown(Ok(bytes)) if !matches!(Kind::of(&bytes), Kind::Jpeg | Kind::Png) => {
                 Err(Answer::Shown(Ok(bytes)).out_of_place())
@@ -272,6 +284,11 @@ impl Pool {
     /// Process ids of the children that are running now.
     pub fn pids(&self) -> Vec<u32> {
         self.pids.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Children that died or had to be killed since the pool began; each was replaced with the next job.
+    pub fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::Relaxed)
     }
 
     /// Hands in a job, waiting for room first, and waits for its answer.

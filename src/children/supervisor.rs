@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -76,10 +77,18 @@ pub(super) struct Supervisor {
     next_start: Instant,
     /// For whoever asks who is running.
     pids: Arc<Mutex<Vec<u32>>>,
+    /// For whoever asks how many were lost.
+    deaths: Arc<AtomicU64>,
 }
 
 impl Supervisor {
-    pub fn new(settings: Settings, events: Sender<Event>, inbox: Receiver<Event>, pids: Arc<Mutex<Vec<u32>>>) -> Self {
+    pub fn new(
+        settings: Settings,
+        events: Sender<Event>,
+        inbox: Receiver<Event>,
+        pids: Arc<Mutex<Vec<u32>>>,
+        deaths: Arc<AtomicU64>,
+    ) -> Self {
         let places = (0..settings.children.get()).map(|_| Place::default()).collect();
         Supervisor {
             settings,
@@ -91,6 +100,7 @@ impl Supervisor {
             failed_starts: 0,
             next_start: Instant::now(),
             pids,
+            deaths,
         }
     }
 
@@ -188,6 +198,7 @@ impl Supervisor {
         let Some(at) = self.place_of(child) else { return };
         let Some(mut running) = self.places[at].running.take() else { return };
         let cause = end(&mut running.process);
+        self.deaths.fetch_add(1, Ordering::Relaxed);
         self.publish_pids();
         if !running.ready {
             self.start_failed(&cause);
@@ -224,6 +235,7 @@ impl Supervisor {
             }
             let Some(mut running) = self.places[at].running.take() else { continue };
             kill(&mut running.process);
+            self.deaths.fetch_add(1, Ordering::Relaxed);
             self.publish_pids();
             let (late, innocent): (Vec<_>, Vec<_>) =
                 running.jobs.drain().partition(|(_, (_, since))| now >= *since + limit);

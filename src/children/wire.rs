@@ -62,6 +62,8 @@ pub(super) enum Request {
     /// The frame's bytes are a thumbnail.
     Picture,
     /// The frame's bytes are a thumbnail.
+    Placeholder,
+    /// The frame's bytes are a thumbnail.
     Excesses {
         /// What is tried.
         recipes: Vec<Recipe>,

@@ -17,6 +17,7 @@ mod review;
 mod scan;
 mod serve;
 mod status;
+mod token;
 mod user;
 mod wait;
 
@@ -47,6 +48,9 @@ enum Command {
     /// Make and change the accounts of those who work for the shop, for the pages
     #[command(subcommand)]
     User(user::Command),
+    /// Let programs of the shop ask for things: tokens, and what each may do
+    #[command(subcommand)]
+    Token(token::Command),
     /// Bring in the shop's records and their thumbnails; importing again updates, never duplicates
     Import(import::Args),
     /// Take in a folder that lies on this machine, and decide it
@@ -95,6 +99,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Init => init::run(data),
         Command::Customer(command) => customer::run(data, command),
         Command::User(command) => user::run(data, command),
+        Command::Token(command) => token::run(data, command),
         Command::Import(args) => import::run(data, &args),
         Command::Scan(args) => scan::run(data, &args),
         Command::Serve(args) => serve::run(data, &args),

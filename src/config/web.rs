@@ -27,6 +27,9 @@ pub struct Web {
     pub ftp_port: u16,
     /// The same for SFTP.
     pub sftp_port: u16,
+    /// From where the numbers for monitoring may be read without a token.
+    #[serde(deserialize_with = "networks")]
+    pub metrics_from: Networks,
 }
 
 impl Default for Web {
@@ -38,6 +41,7 @@ impl Default for Web {
             proxy_from: Networks::default(),
             ftp_port: 0,
             sftp_port: 0,
+            metrics_from: Networks::default(),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": years begin in March, so that the leap day
 //! comes last.
 
+use std::fmt;
+
 use super::Micros;
 
 /// A moment's date and time of day in UTC, in whole seconds, in the order in which moments follow each other.
@@ -28,6 +30,14 @@ impl Civil {
     /// The month's English name in three letters.
     pub fn month_name(&self) -> &'static str {
         MONTHS[usize::from(self.month.clamp(1, 12) - 1)]
+    }
+}
+
+impl fmt::Display for Civil {
+    /// As RFC 3339 writes it, in whole seconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Civil { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 

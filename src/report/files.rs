@@ -91,8 +91,8 @@ fn sorted(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Vec<FileRow>, Err
     Ok(rows)
 }
 
-/// What became of a file, in one word.
-fn result(row: &FileRow, now: Micros) -> &'static str {
+/// What became of a file, in one word: held, waiting, attached, review, unmatched, unreadable or failed.
+pub fn result(row: &FileRow, now: Micros) -> &'static str {
     match row.state.as_str() {
         "failed" => "failed",
         "decided" if row.attached => "attached",
@@ -104,7 +104,8 @@ fn result(row: &FileRow, now: Micros) -> &'static str {
     }
 }
 
-fn problem(result: &str, problem: Option<String>, last_error: Option<String>, truncated: bool) -> Option<String> {
+/// Why it could not be used, or not yet, in words; `result` is what [`result`] says of it.
+pub fn problem(result: &str, problem: Option<String>, last_error: Option<String>, truncated: bool) -> Option<String> {
     let cut = truncated.then(|| "the transfer never completed".to_owned());
     match result {
         "failed" | "waiting" => last_error.or(problem).or(cut),

@@ -5,7 +5,7 @@
 
 mod contradictions;
 mod customers;
-mod files;
+pub mod files;
 mod in_tree;
 mod matches;
 mod missing;

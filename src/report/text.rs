@@ -38,8 +38,7 @@ fn is_hidden(character: char) -> bool {
 
 /// A moment as RFC 3339 in UTC, in whole seconds.
 pub fn moment(at: Micros) -> String {
-    let Civil { year, month, day, hour, minute, second } = at.into();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    Civil::from(at).to_string()
 }
 
 /// How long something lasts, in the two largest units: `3 min 5 s`.

@@ -78,6 +78,11 @@ impl WaysIn {
         Arc::clone(&self.sftp.1.logins)
     }
 
+    /// The connections of FTP and SFTP.
+    pub fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.sftp.1.connections)
+    }
+
     /// The ports that customers are told.
     pub fn ports(&self, config: &Config) -> Ports {
         let first = |listeners: &[TcpListener]| Some(listeners.first()?.local_addr().ok()?.port());

@@ -19,7 +19,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::WebContext;
+use super::api::{PREFIX, as_problem};
 use super::listener::Peer;
+use super::probes::PROBES;
 use super::visitor::{self, Door};
 use crate::catalogue::SessionOf;
 use crate::domain::Digest;
@@ -71,14 +73,20 @@ pub(super) async fn guard(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let door = asked_for(&gate, &parts).cloned();
+    let for_programs = is_for_programs(&parts);
     let mut response = match admit(&gate, door.as_ref(), &parts).await {
         Ok(door) => {
-            parts.extensions.insert(door.clone());
+            if let Some(door) = door {
+                parts.extensions.insert(door.clone());
+            }
             parts.extensions.insert(Client(client(&gate, peer, &parts.headers)));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(answer) => *answer,
     };
+    if for_programs {
+        response = as_problem(response);
+    }
     protect(response.headers_mut());
     // Not for this machine's own names, which other servers have, too.
     if door.is_some_and(|door| door.secure && !door.takes_token) {
@@ -88,13 +96,19 @@ pub(super) async fn guard(
     response
 }
 
-async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Result<&'d Door, Box<Response>> {
+/// By which door a request comes in; by none where it is answered under any name.
+async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Result<Option<&'d Door>, Box<Response>> {
     let Some(door) = door else {
+        if PROBES.contains(&request.uri.path()) && matches!(request.method, Method::GET | Method::HEAD) {
+            return Ok(None);
+        }
         let text = "These pages answer only to the address that their server knows as its own, with its port.";
         return Err(plain(StatusCode::MISDIRECTED_REQUEST, text));
     };
     match request.method {
         Method::GET | Method::HEAD | Method::OPTIONS => {}
+        // There only what a token says counts, and no page can have a browser send one. Which methods an address knows, it says itself.
+        _ if is_for_programs(request) => {}
         Method::POST | Method::PATCH | Method::DELETE if is_from_our_pages(door, &request.headers) => {}
         Method::POST | Method::PATCH | Method::DELETE => {
             let text = "This was not sent by a page of this server, so it was not done.\n\
@@ -109,7 +123,7 @@ async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Resu
         }
     }
     match token_in(&request.uri) {
-        None => Ok(door),
+        None => Ok(Some(door)),
         // A token in the address speaks alone: with a wrong one nobody gets in by an older cookie unnoticed.
         Some(token) if !door.takes_token || !gate.is_token(token.as_bytes()) => {
             let text = "This token is not the one that reunite printed when it started last.\n\
@@ -118,6 +132,11 @@ async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Resu
         }
         Some(_) => Err(Box::new(remember(gate, door, request).await)),
     }
+}
+
+/// Whether an address is of the API.
+fn is_for_programs(request: &Parts) -> bool {
+    request.uri.path().starts_with(PREFIX)
 }
 
 /// Where a visitor is, as far as is known.

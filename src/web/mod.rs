@@ -5,6 +5,7 @@
 //! for the pictures of the review queue; spool, blobs and originals are none of its business. Without TLS the pages are served to this machine and to named proxies only.
 //! On this machine the token that is printed at start signs an operator in.
 
+mod api;
 mod assets;
 mod cards;
 mod connect;
@@ -14,8 +15,11 @@ mod events;
 mod files;
 mod gate;
 mod listener;
+mod originals;
 mod pages;
 mod pictures;
+mod probes;
+mod programs;
 mod qr;
 mod removals;
 mod reports;
@@ -40,9 +44,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
+use crate::condition::Condition;
 use crate::endpoint;
 use crate::endpoint::browser::Browser;
 use crate::endpoint::login::Logins;
+use crate::networks::Networks;
 use crate::pipeline::Pipeline;
 
 pub use connect::Ports;
@@ -69,6 +75,10 @@ pub struct WebContext {
     pub pictures: Pictures,
     /// The pictures of the other pages, as they were made last.
     pub shown: Shown,
+    /// How the server is.
+    pub condition: Arc<Condition>,
+    /// From where the numbers for monitoring may be read without a token.
+    pub metrics_from: Networks,
     /// Customers in numbers, as far as they are counted.
     pub counts: Counts,
     /// Who receives what browsers send.

@@ -18,6 +18,7 @@ use super::sending::{Sender, Sent};
 use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingFilter, Tx};
+use crate::condition;
 use crate::domain::CustomerId;
 use crate::pipeline;
 use crate::report::InTreeError;
@@ -61,6 +62,12 @@ pub(super) enum Fault {
     /// A picture could not be written.
     #[error(transparent)]
     Png(#[from] png::EncodingError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// How the server is cannot be told.
+    #[error(transparent)]
+    Condition(#[from] condition::Error),
     /// The thread that read the catalogue ended early.
     #[error("reading the catalogue was cut short: {0}")]
     Thread(#[from] tokio::task::JoinError),

@@ -218,37 +218,74 @@ pub(super) async fn answer(
     let said = write(&context, move |tx| {
         let Some(subject) = tx.candidate_subject(id)? else { return Ok(None) };
         let said = match word {
-            Word::Same => decide(tx, &subject, Act::Accept, seen, &who),
-            Word::Different => decide(tx, &subject, Act::Reject, seen, &who),
+            Word::Same => decide(tx, &subject, Act::Accept, Some(seen), &who, ""),
+            Word::Different => decide(tx, &subject, Act::Reject, Some(seen), &who, ""),
             Word::Undo => undo(tx, &subject, &who),
         };
         Ok(Some((said?, subject.record.0)))
     });
     let (said, record) = said.await?.ok_or(Fault::NoPage)?;
     // Whoever takes an answer back sees its record again.
-    let behind = if said == "undone" { (record - 1).to_string() } else { form.behind };
-    let place = Place { customer: form.customer, behind, answered: id.to_string(), said: said.to_owned() };
+    let behind = if said == Said::Undone { (record - 1).to_string() } else { form.behind };
+    let place = Place { customer: form.customer, behind, answered: id.to_string(), said: said.word().to_owned() };
     Ok(Redirect::to(&place.address()).into_response())
 }
 
-/// Writes an answer down, unless more was said about the record than the page knew; returns what to say of it.
-fn decide(tx: &Tx<'_>, subject: &Subject, act: Act, seen: i64, who: &str) -> Result<&'static str, catalogue::Error> {
-    if tx.times_decided(subject.record)? != seen {
-        return Ok("met");
-    }
-    tx.decide(subject, act, who, "")?;
-    Ok(if act == Act::Accept { "same" } else { "different" })
+/// What came of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// It is the picture.
+    Same,
+    /// It is not.
+    Different,
+    /// The last answer was taken back.
+    Undone,
+    /// Somebody else said something meanwhile; nothing was changed.
+    Met,
+    /// There was nothing to take back.
+    Nothing,
 }
 
-/// Takes one's own answer back, while it is the last word on its record; returns what to say of it.
-fn undo(tx: &Tx<'_>, subject: &Subject, who: &str) -> Result<&'static str, catalogue::Error> {
+impl Said {
+    /// The word for this in addresses and in the API.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Said::Same => "same",
+            Said::Different => "different",
+            Said::Undone => "undone",
+            Said::Met => "met",
+            Said::Nothing => "nothing",
+        }
+    }
+}
+
+/// Writes an answer down, unless more was said about the record than whoever answers knew, where they say what they knew.
+pub(super) fn decide(
+    tx: &Tx<'_>,
+    subject: &Subject,
+    act: Act,
+    seen: Option<i64>,
+    who: &str,
+    why: &str,
+) -> Result<Said, catalogue::Error> {
+    if let Some(seen) = seen
+        && tx.times_decided(subject.record)? != seen
+    {
+        return Ok(Said::Met);
+    }
+    tx.decide(subject, act, who, why)?;
+    Ok(if act == Act::Accept { Said::Same } else { Said::Different })
+}
+
+/// Takes one's own answer back, while it is the last word on its record.
+pub(super) fn undo(tx: &Tx<'_>, subject: &Subject, who: &str) -> Result<Said, catalogue::Error> {
     match tx.last_decided(subject.record)? {
-        None => Ok("nothing"),
-        Some((_, _, by)) if by != who => Ok("met"),
-        Some((digest, number, _)) if (digest, number) != (subject.digest, subject.number) => Ok("nothing"),
+        None => Ok(Said::Nothing),
+        Some((_, _, by)) if by != who => Ok(Said::Met),
+        Some((digest, number, _)) if (digest, number) != (subject.digest, subject.number) => Ok(Said::Nothing),
         Some(_) => {
             tx.withdraw(subject, who, "")?;
-            Ok("undone")
+            Ok(Said::Undone)
         }
     }
 }

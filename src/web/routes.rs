@@ -9,18 +9,24 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use super::gate::plain;
+use super::gate::{Client, plain};
 use super::pages::{self, Fault, read};
+use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
-    WebContext, assets, connect, desk, events, files, pictures, removals, reports, review, sending, sign_in, thumbnail,
+    WebContext, api, assets, connect, desk, events, files, originals, pictures, probes, removals, reports, review,
+    sending, sign_in, thumbnail,
 };
-use crate::domain::{CandidateId, CustomerId, RecordId, ThumbnailId, TransferId, UploadId};
+use crate::domain::{CandidateId, CustomerId, RecordId, Scope, ThumbnailId, TransferId, UploadId};
+
+/// What programs are told that bring nothing.
+const TOKEN_WANTED: &str = "this takes `Authorization: Bearer` and a token";
 
 /// Bytes of a form at most.
 const FORM_BYTES_MAX: usize = 64 << 10;
@@ -34,6 +40,33 @@ pub(super) enum Who {
     SignedIn,
     /// Those who work for the shop.
     Staff,
+    /// Those who work for the shop, and programs with a token of this scope.
+    StaffOr(Scope),
+    /// Programs with a token of this scope, and nobody else.
+    Program(Scope),
+    /// Those of them who run the server; a program with a token of this scope; and, for the numbers for monitoring, whoever
+    /// asks from where settings say so.
+    OperatorOr(Scope),
+}
+
+impl Who {
+    /// What a program's token must allow.
+    fn scope(self) -> Option<Scope> {
+        match self {
+            Who::Anyone | Who::SignedIn | Who::Staff => None,
+            Who::StaffOr(scope) | Who::OperatorOr(scope) | Who::Program(scope) => Some(scope),
+        }
+    }
+
+    /// Whether `visitor` is one of them.
+    fn includes(self, visitor: &Visitor) -> bool {
+        match self {
+            Who::Anyone | Who::SignedIn => true,
+            Who::Program(_) => false,
+            Who::Staff | Who::StaffOr(_) => visitor.is_staff(),
+            Who::OperatorOr(_) => visitor.is_operator(),
+        }
+    }
 }
 
 /// What the `{id}` of an address numbers.
@@ -81,7 +114,7 @@ pub(super) struct Route {
 /// The table.
 pub(super) fn table() -> Vec<Route> {
     use Id::{Candidate, Customer, Decision, None, Record, Thumbnail, Transfer, Upload};
-    use Who::{Anyone, SignedIn, Staff};
+    use Who::{Anyone, OperatorOr, Program, SignedIn, Staff, StaffOr};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
     let route = |method, path, who, id, handler| Route { method, path, who, id, carries: Carries::Form, handler };
@@ -129,6 +162,21 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/sign-out", SignedIn, None, |method| on(method, sign_in::sign_out)),
         route(GET, "/link", Anyone, None, |method| on(method, sign_in::link_form)),
         route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
+        route(GET, "/healthz", Anyone, None, |method| on(method, probes::healthz)),
+        route(GET, "/readyz", Anyone, None, |method| on(method, probes::readyz)),
+        route(GET, "/metrics", OperatorOr(Scope::Metrics), None, |method| on(method, probes::metrics)),
+        route(GET, "/originals/{record}", StaffOr(Scope::Originals), None, |method| on(method, originals::original)),
+        route(GET, "/api/v1/openapi.json", Anyone, None, |method| on(method, api::openapi)),
+        route(GET, "/api/v1/customers", Program(Scope::Read), None, |method| on(method, api::customers)),
+        route(GET, "/api/v1/customers/{customer}", Program(Scope::Read), None, |method| on(method, api::customer)),
+        route(GET, "/api/v1/records", Program(Scope::Read), None, |method| on(method, api::records)),
+        route(GET, "/api/v1/records/{record}", Program(Scope::Read), None, |method| on(method, api::record)),
+        route(GET, "/api/v1/missing", Program(Scope::Read), None, |method| on(method, api::missing)),
+        route(GET, "/api/v1/matches", Program(Scope::Read), None, |method| on(method, api::matches)),
+        route(GET, "/api/v1/uploads", Program(Scope::Read), None, |method| on(method, api::uploads)),
+        route(POST, "/api/v1/candidates/{candidate}/answer", Program(Scope::Decide), None, |method| {
+            on(method, api::answer)
+        }),
         route(GET, "/style.css", Anyone, None, |method| on(method, assets::style)),
         route(GET, "/live.js", Anyone, None, |method| on(method, assets::live)),
         route(GET, "/send.js", Anyone, None, |method| on(method, assets::send)),
@@ -163,15 +211,35 @@ struct Rule {
 /// Asks for the page if the visitor may see it.
 async fn admit(
     State(rule): State<Rule>,
-    Extension(door): Extension<Door>,
-    request: Request,
+    door: Option<Extension<Door>>,
+    Extension(Client(client)): Extension<Client>,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
     if rule.who == Who::Anyone {
         return Ok(next.run(request).await);
     }
+    // Only what is for anyone is answered without a door.
+    let Extension(door) = door.ok_or(Fault::NoPage)?;
+    if let Some(scope) = rule.who.scope() {
+        match brought(&rule.context, request.headers(), scope).await? {
+            Brought::Admitted(program) => {
+                request.extensions_mut().insert(program);
+                return Ok(next.run(request).await);
+            }
+            Brought::Refused(answer) => return Ok(answer),
+            Brought::Nothing if scope == Scope::Metrics && rule.context.metrics_from.contains(client) => {
+                return Ok(next.run(request).await);
+            }
+            Brought::Nothing if matches!(rule.who, Who::Program(_)) => {
+                return Ok(unauthorized(TOKEN_WANTED));
+            }
+            Brought::Nothing => {}
+        }
+    }
     let Some(visitor) = Visitor::of(&rule.context, &door, request.headers()).await? else {
         return Ok(match *request.method() {
+            _ if rule.who.scope().is_some() && !is_browser(request.headers()) => unauthorized(TOKEN_WANTED),
             _ if rule.carries == Carries::Stream => {
                 *plain(StatusCode::UNAUTHORIZED, "You are signed out. Sign in again.")
             }
@@ -179,7 +247,7 @@ async fn admit(
             _ => Redirect::to("/sign-in").into_response(),
         });
     };
-    if rule.who == Who::Staff && !visitor.is_staff() {
+    if !rule.who.includes(&visitor) {
         return Err(Fault::NoPage);
     }
     let (mut parts, mut body) = request.into_parts();
@@ -218,6 +286,11 @@ async fn admit(
 pub(super) fn wrong_mark() -> Response {
     let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
     *plain(StatusCode::FORBIDDEN, text)
+}
+
+/// Whether somebody looks at this who can read a page.
+fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().windows(9).any(|word| word == b"text/html"))
 }
 
 /// To whom the thing with this id belongs.

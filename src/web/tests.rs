@@ -3,6 +3,8 @@
 mod desk;
 mod door;
 mod lists;
+mod originals;
+mod programs;
 mod removals;
 mod review;
 mod sending;
@@ -20,14 +22,15 @@ use tokio::sync::watch;
 use super::routes::{Carries, Id, Who, table};
 use super::{Counts, Line, Pictures, Ports, Shown, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
+use crate::condition::Condition;
 use crate::config::Config;
-use crate::domain::{Digest, Micros};
+use crate::domain::{Digest, Micros, Scope};
 use crate::endpoint::browser::{self, Browser};
+use crate::endpoint::limits::{Caps, Connections};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
 use crate::endpoint::tls::Tls;
 use crate::networks::Networks;
 use crate::spool::{self, Spool};
-use crate::store::Blobs;
 
 /// Pages that run until dropped.
 struct Pages {
@@ -36,9 +39,11 @@ struct Pages {
     /// The cookie line of the operator who brought the token.
     operator: String,
     catalogue: Arc<Catalogue>,
+    pipeline: Arc<crate::pipeline::Pipeline>,
+    condition: Arc<Condition>,
     _shutdown: watch::Sender<bool>,
     _runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Pages {
@@ -60,17 +65,23 @@ impl Pages {
         let settings = LoginSettings { penalty, ..LoginSettings::default() };
         let logins = Arc::new(Logins::new(Arc::clone(&catalogue), settings).unwrap());
         let config = Config::load(folder.path()).unwrap();
-        let blobs = Blobs::new(folder.path().join("blobs"));
-        blobs.adopt().unwrap();
+        let pipeline = Arc::new(crate::serve::pipeline_over(&config, Arc::clone(&catalogue)).unwrap());
+        pipeline.blobs.adopt().unwrap();
+        pipeline.originals.adopt().unwrap();
         let roomy = spool::Settings { min_free: Some(0), ..spool::Settings::default() };
-        let (spool, _) = Spool::open(&folder.path().join("spool"), Arc::clone(&catalogue), blobs, roomy).unwrap();
-        let browser = Browser::new(Arc::clone(&catalogue), spool, browser::Settings::default(), receiver.clone());
-        let pipeline = crate::serve::pipeline_over(&config, Arc::clone(&catalogue)).unwrap();
+        let (spool, _) =
+            Spool::open(&folder.path().join("spool"), Arc::clone(&catalogue), pipeline.blobs.clone(), roomy).unwrap();
+        let browser =
+            Browser::new(Arc::clone(&catalogue), Arc::clone(&spool), browser::Settings::default(), receiver.clone());
+        let connections = Connections::new(Caps::default());
+        let condition = Arc::new(Condition::of(Arc::clone(&catalogue), spool, Arc::clone(&pipeline), connections));
         let context = Arc::new(WebContext {
             catalogue: Arc::clone(&catalogue),
             logins,
             token: token.clone(),
-            pipeline: Arc::new(pipeline),
+            pipeline: Arc::clone(&pipeline),
+            condition: Arc::clone(&condition),
+            metrics_from: Networks::default(),
             pictures: Pictures::default(),
             shown: Shown::default(),
             counts: Counts::default(),
@@ -85,9 +96,11 @@ impl Pages {
             token,
             operator: String::new(),
             catalogue,
+            pipeline,
+            condition,
             _shutdown: sender,
             _runtime: runtime,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -181,6 +194,14 @@ impl Pages {
         given_cookie(&answer)
     }
 
+    /// The line that brings a program's token for these scopes.
+    fn program(&self, name: &str, scopes: &[Scope]) -> String {
+        let secret = new_token().unwrap();
+        let (hash, name, scopes) = (Digest::of(secret.as_bytes()), name.to_owned(), scopes.to_vec());
+        assert!(self.catalogue.write(move |tx| tx.token_add(&name, &hash, &scopes, Micros(0))).unwrap());
+        format!("Authorization: Bearer {secret}\r\n")
+    }
+
     fn cookie(&self, token: &str) -> String {
         format!("Cookie: other=1; reunite-{}={token}\r\n", self.address.port())
     }
@@ -188,6 +209,15 @@ impl Pages {
     fn sql(&self, sql: &str) {
         let connection = rusqlite::Connection::open(self.catalogue.path()).unwrap();
         connection.execute_batch(sql).unwrap();
+    }
+
+    /// Two uploads of `anna`, of which one is decided.
+    fn two_uploads(&self) {
+        self.sql(
+            "INSERT INTO submissions (id, customer, started_at, last_at) VALUES (1, 7, 0, 0);
+             INSERT INTO uploads (id, customer, submission, path, size, sha256, endpoint, received_at, state, node) VALUES
+               (1, 7, 1, X'61', 9, zeroblob(32), 'ftp', 0, 'decided', 'n'), (2, 7, 1, X'62', 9, zeroblob(32), 'ftp', 0, 'received', 'n');",
+        );
     }
 
     /// A customer `<b>mallory` with one missing record, one that came back, and one file that could not be used.

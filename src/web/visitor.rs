@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use super::WebContext;
 use super::pages::{Fault, read, write};
 use crate::catalogue::{Session, SessionOf};
-use crate::domain::{CustomerId, Digest, Micros};
+use crate::domain::{CustomerId, Digest, Micros, StaffRole};
 
 /// How long customers stay signed in, and how long those who work for the shop do.
 const CUSTOMER_SECONDS: i64 = 7 * 24 * 3600;
@@ -93,6 +93,11 @@ impl Visitor {
     /// Whether they work for the shop.
     pub(super) fn is_staff(&self) -> bool {
         self.session.role.is_some()
+    }
+
+    /// Whether they run the server.
+    pub(super) fn is_operator(&self) -> bool {
+        self.session.role == Some(StaffRole::Operator)
     }
 
     /// Whether what belongs to `customer` is theirs to see.

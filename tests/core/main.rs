@@ -6,5 +6,6 @@ mod support;
 mod command_line;
 mod import;
 mod metadata;
+mod originals;
 mod reports;
 mod way;

@@ -40,9 +40,11 @@ fn the_token_becomes_a_session_and_leaves_the_address() {
     assert_eq!(header(&answer, "location"), Some("/evil.example/"));
 }
 
-/// Every address of the table that carries an id, with the ids of a customer of [`Pages::two_customers`] in it.
+/// Every address of the table that carries an id and that customers come to, with the ids of a customer of
+/// [`Pages::two_customers`] in it.
 fn addresses_of(customer: i64) -> Vec<(MethodFilter, Carries, String)> {
-    let with_ids = table().into_iter().filter(|route| route.path.contains('{') && route.who != Who::Staff);
+    let for_customers = |who| matches!(who, Who::Anyone | Who::SignedIn);
+    let with_ids = table().into_iter().filter(|route| route.path.contains('{') && for_customers(route.who));
     with_ids
         .map(|route| {
             assert_ne!(route.id, Id::None, "{}: nobody says whose id this is", route.path);
@@ -199,7 +201,7 @@ fn what_is_for_staff_is_not_there_for_customers() {
     let pages = Pages::start();
     pages.two_customers();
     let anna = pages.sign_in("anna");
-    let routes: Vec<_> = table().into_iter().filter(|route| route.who == Who::Staff).collect();
+    let routes: Vec<_> = table().into_iter().filter(|route| matches!(route.who, Who::Staff | Who::Operator)).collect();
     assert!(!routes.is_empty());
     for route in routes {
         let path = route.path.replace("{form}", "matches.csv").replace("{id}", "7");
@@ -215,5 +217,38 @@ fn what_is_for_staff_is_not_there_for_customers() {
         if route.id == Id::None {
             assert_eq!(status(&pages.get(&path)), 200, "{path}");
         }
+    }
+}
+
+#[test]
+fn what_is_for_programs_is_for_nobody_without_a_token() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let anna = pages.sign_in("anna");
+    let routes: Vec<_> = table().into_iter().filter(|route| matches!(route.who, Who::Program(_))).collect();
+    assert!(routes.len() >= 8);
+    for route in routes {
+        let Who::Program(scope) = route.who else { unreachable!() };
+        let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
+        let other = pages.program(&format!("{} {:?}", route.path, route.method), &others);
+        let path = route.path.replace("{customer}", "anna").replace("{record}", "of-anna").replace("{candidate}", "7");
+        assert!(!path.contains('{'), "{path}: this test does not know what belongs here");
+        let ask = |headers: &str| match route.method {
+            MethodFilter::POST => pages.post(&path, headers, ""),
+            _ => pages.ask("GET", &path, headers),
+        };
+        for cookie in ["", &anna, &pages.operator, &format!("{anna}Accept: text/html\r\n")] {
+            let answer = ask(cookie);
+            assert_eq!(
+                (status(&answer), header(&answer, "www-authenticate")),
+                (401, Some("Bearer")),
+                "{path} {cookie}"
+            );
+            assert_eq!(header(&answer, "content-type"), Some("application/json"));
+            assert!(!answer.contains("of-anna"));
+        }
+        let answer = ask(&other);
+        assert_eq!(status(&answer), 403, "{path}");
+        assert!(answer.contains(&format!("scope `{scope}`")), "{answer}");
     }
 }
