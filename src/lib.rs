@@ -36,6 +36,7 @@ pub mod store;
 
 // What people look at.
 pub mod condition;
+pub mod notify;
 pub mod report;
 pub mod web;
 

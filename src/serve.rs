@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::domain::Micros;
 use crate::endpoint::browser::Browser;
 use crate::endpoint::folder::{self, InboxContext};
+use crate::notify;
 use crate::pipeline::{self, Pipeline};
 use crate::spool::{self, Spool};
 use crate::store::{self, Blobs, Originals};
@@ -221,8 +222,11 @@ pub fn run(config: &Config) -> Result<(), Error> {
         .build()
         .map_err(|error| Error::Start(error.to_string()))?;
     let running = pipeline::start(Arc::clone(&house.pipeline))?;
+    let notifying = notify::start(Arc::clone(&house.catalogue))
+        .map_err(|error| Error::Start(format!("there is no thread for webhooks: {error}")))?;
     let served = runtime.block_on(listen(config, &house));
     running.stop();
+    notifying.stop();
     // Transfers that were cut off by the end of their time are still being kept as partials.
     runtime.shutdown_timeout(Duration::from_secs(5));
     served

@@ -116,7 +116,8 @@ impl Tx<'_> {
         )?;
         let Link { customer, record, upload, decided_by, grade, method, .. } = &placed.link;
         let text = format!("{grade} put back at {} by {method}", placed.key);
-        self.event("attached", Some(*customer), Some(*record), Some(*upload), decided_by, &text)
+        self.event("attached", Some(*customer), Some(*record), Some(*upload), decided_by, &text)?;
+        self.tell("reattached", placed, None)
     }
 
     /// The standing link of a record loses its reason; its bytes are to be removed next.
@@ -130,7 +131,8 @@ impl Tx<'_> {
         )?;
         let Link { customer, record, upload, .. } = &standing.link;
         let text = format!("taken away from {}: {why}", standing.key);
-        self.event("detached", Some(*customer), Some(*record), Some(*upload), who, &text)
+        self.event("detached", Some(*customer), Some(*record), Some(*upload), who, &text)?;
+        self.tell("detached", standing, Some(why))
     }
 
     /// The link is history.

@@ -36,6 +36,7 @@ mod tree;
 mod tx;
 mod uploads;
 mod users;
+mod webhooks;
 mod work;
 mod writer;
 
@@ -78,6 +79,7 @@ pub use tree::{Entry, EntryFile};
 pub use tx::{Row, Tx};
 pub use uploads::{NewUpload, Upload};
 pub use users::User;
+pub use webhooks::{Delivery, Webhook};
 pub use work::{ReceivedUpload, Undecided, Work};
 
 use writer::{Lasting, Writer};

@@ -20,6 +20,7 @@ mod status;
 mod token;
 mod user;
 mod wait;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -51,6 +52,9 @@ enum Command {
     /// Let programs of the shop ask for things: tokens, and what each may do
     #[command(subcommand)]
     Token(token::Command),
+    /// Tell programs of the shop of each original that is put back or taken away
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Bring in the shop's records and their thumbnails; importing again updates, never duplicates
     Import(import::Args),
     /// Take in a folder that lies on this machine, and decide it
@@ -100,6 +104,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Customer(command) => customer::run(data, command),
         Command::User(command) => user::run(data, command),
         Command::Token(command) => token::run(data, command),
+        Command::Webhook(command) => webhook::run(data, command),
         Command::Import(args) => import::run(data, &args),
         Command::Scan(args) => scan::run(data, &args),
         Command::Serve(args) => serve::run(data, &args),

@@ -10,7 +10,7 @@ use super::{Outcome, folder, wait};
 use crate::catalogue::{Catalogue, CustomerRow, Undecided};
 use crate::config::Config;
 use crate::recipe::Partition;
-use crate::report::text::moment;
+use crate::report::text::{moment, visible};
 use crate::{serve, store};
 
 /// Arguments of `reunite status`.
@@ -34,6 +34,18 @@ struct Status {
     undecided: Open,
     recipes: Recipes,
     stores: Stores,
+    webhooks: Vec<Webhook>,
+}
+
+/// A program that is told of what happens.
+#[derive(Debug, Serialize)]
+struct Webhook {
+    name: String,
+    delivered: i64,
+    waiting: i64,
+    waiting_since: Option<String>,
+    /// null where the last delivery was taken.
+    last_error: Option<String>,
 }
 
 /// Kinds of thumbnails, by coding and size, and the thumbnails in them; and the ways of making thumbnails that are tried on
@@ -94,11 +106,18 @@ struct Open {
 
 pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let catalogue = folder::open(data)?;
-    let (customers, undecided, recipes) = catalogue.read(|tx| -> Result<_, crate::catalogue::Error> {
-        Ok((tx.report_customers(None)?, tx.undecided(None)?, recipes(tx)?))
+    let (customers, undecided, recipes, webhooks) = catalogue.read(|tx| -> Result<_, crate::catalogue::Error> {
+        Ok((tx.report_customers(None)?, tx.undecided(None)?, recipes(tx)?, tx.webhooks()?))
     })?;
     let stores = stores(&catalogue, data)?;
-    let status = status(data, &customers, &undecided, recipes, stores);
+    let webhooks = webhooks.into_iter().map(|webhook| Webhook {
+        name: webhook.name,
+        delivered: webhook.delivered,
+        waiting: webhook.waiting,
+        waiting_since: webhook.waiting_since.map(moment),
+        last_error: webhook.last_error,
+    });
+    let status = Status { webhooks: webhooks.collect(), ..status(data, &customers, &undecided, recipes, stores) };
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
@@ -177,6 +196,7 @@ fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, recipes
         },
         recipes,
         stores,
+        webhooks: Vec::new(),
     }
 }
 
@@ -230,6 +250,21 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
     }
     for away in [&status.stores.blobs, &status.stores.originals].into_iter().flatten() {
         text += &format!("look at    {away}\n");
+    }
+    for webhook in &status.webhooks {
+        text += &format!(
+            "webhook    {}: {} delivered, {} waiting\n",
+            visible(webhook.name.as_bytes()),
+            webhook.delivered,
+            webhook.waiting
+        );
+        if let Some(error) = &webhook.last_error {
+            let error = visible(error.as_bytes());
+            text += &format!(
+                "look at    the webhook `{}` does not take what it is told: {error} (`reunite webhook test`)\n",
+                visible(webhook.name.as_bytes())
+            );
+        }
     }
     for (number, what, command) in [
         (records.review, "records that wait for a person", "reunite review list"),

@@ -9,3 +9,4 @@ mod metadata;
 mod originals;
 mod reports;
 mod way;
+mod webhooks;
