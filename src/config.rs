@@ -4,6 +4,7 @@
 //! commented file that `reunite init` writes stands in `src/config/reunite.toml`, and a test holds it against the defaults.
 
 mod lists;
+mod mail;
 mod variables;
 mod web;
 
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use crate::endpoint::public_address::Outside;
 use crate::networks::Networks;
 use lists::{listed, networks, parsed, several, some_networks};
+pub use mail::{Mail, MailTls};
 use variables::overlay;
 pub use web::{PublicPages, Web};
 
@@ -39,6 +41,8 @@ pub struct Config {
     pub sftp: Sftp,
     /// The pages.
     pub web: Web,
+    /// Mail to customers.
+    pub mail: Mail,
     /// What is refused, and when.
     pub limits: Limits,
     /// How files are received.
@@ -405,6 +409,7 @@ impl Config {
         if self.limits.failures_per_address == 0 || self.limits.failures_per_account == 0 {
             return Err("`limits.failures_per_address` and `limits.failures_per_account` must be at least 1".into());
         }
+        self.mail.check()?;
         if self.decode.memory_bytes < 256 << 20 {
             return Err("`decode.memory_bytes` must be at least 268435456 (256 MiB)".into());
         }

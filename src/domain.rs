@@ -258,6 +258,15 @@ pub enum StaffRole {
     Operator,
 }
 
+/// A language in which mail is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Language {
+    /// English.
+    English,
+    /// German.
+    German,
+}
+
 /// What a program of the shop may ask for with its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -308,6 +317,7 @@ macro_rules! words {
 words!(Grade { Grade::Original => "original", Grade::Copy => "copy" });
 words!(Verdict { Verdict::Attach => "attach", Verdict::Review => "review", Verdict::None => "none" });
 words!(StaffRole { StaffRole::Support => "support", StaffRole::Operator => "operator" });
+words!(Language { Language::English => "en", Language::German => "de" });
 words!(Scope {
     Scope::Read => "read",
     Scope::Originals => "originals",

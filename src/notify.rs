@@ -1,8 +1,9 @@
-//! Telling others what happened: programs by webhook.
+//! Telling others what happened: programs by webhook, customers by mail.
 //!
 //! Owns what goes out of the server by itself. What there is to tell are rows of the catalogue, written by whoever did it; here
 //! they are only carried out, at their own pace, so that a receiver that is slow or away keeps nothing else waiting.
 
+pub mod mail;
 pub mod webhook;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::catalogue::{self, Catalogue};
+use mail::Postman;
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_millis(500);
@@ -24,16 +26,20 @@ pub struct Notifying {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Starts them.
+/// Starts them. Without a postman no mail is sent.
 ///
 /// # Errors
 /// When the system has no threads for them.
-pub fn start(catalogue: Arc<Catalogue>) -> std::io::Result<Notifying> {
+pub fn start(catalogue: Arc<Catalogue>, postman: Option<Postman>) -> std::io::Result<Notifying> {
     let stop = Arc::new(AtomicBool::new(false));
     let client = webhook::Client::new();
-    let threads = vec![thread("webhooks", &catalogue, &stop, move |catalogue, stopping| {
+    let mut threads = vec![thread("webhooks", &catalogue, &stop, move |catalogue, stopping| {
         webhook::deliver_due(catalogue, &client, stopping)
     })?];
+    if let Some(mut postman) = postman {
+        let send = move |catalogue: &Catalogue, stopping: &AtomicBool| postman.send_due(catalogue, stopping);
+        threads.push(thread("mail", &catalogue, &stop, send)?);
+    }
     Ok(Notifying { stop, threads })
 }
 

@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::domain::Micros;
 use crate::endpoint::browser::Browser;
 use crate::endpoint::folder::{self, InboxContext};
-use crate::notify;
+use crate::notify::{self, mail::Postman};
 use crate::pipeline::{self, Pipeline};
 use crate::spool::{self, Spool};
 use crate::store::{self, Blobs, Originals};
@@ -216,14 +216,16 @@ pub fn stores(config: &Config) -> (Blobs, Originals) {
 /// When something that a start needs is not to be had.
 pub fn run(config: &Config) -> Result<(), Error> {
     config.web.check().map_err(Error::Start)?;
+    let postman =
+        Postman::new(&config.mail, &config.web.address()).map_err(|error| Error::Start(format!("mail: {error}")))?;
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Start(error.to_string()))?;
     let running = pipeline::start(Arc::clone(&house.pipeline))?;
-    let notifying = notify::start(Arc::clone(&house.catalogue))
-        .map_err(|error| Error::Start(format!("there is no thread for webhooks: {error}")))?;
+    let notifying = notify::start(Arc::clone(&house.catalogue), postman)
+        .map_err(|error| Error::Start(format!("there is no thread for webhooks and mail: {error}")))?;
     let served = runtime.block_on(listen(config, &house));
     running.stop();
     notifying.stop();

@@ -20,6 +20,7 @@ mod events;
 mod facts;
 mod listings;
 mod logins;
+mod mail;
 mod migrate;
 mod pages;
 mod partials;
@@ -57,6 +58,7 @@ pub use desk::{Decided, Fate, FileFilter, FoundRecord, GivenUp, Happened, Receiv
 pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use listings::{HistoryLine, ListedRecord, Page, Records, Standing};
 pub use logins::LoginAccount;
+pub use mail::{Mailing, Marks, News};
 pub use migrate::SCHEMA_VERSION;
 pub use pages::{
     CustomerCounts, MissingFilter, MissingPicture, ProblemFile, RecordPage, ReturnedPicture, ShownRecord,

@@ -2,6 +2,7 @@
 
 mod limit;
 mod link;
+mod mail;
 
 use std::fs;
 use std::io::{self, Read};
@@ -57,6 +58,8 @@ pub(super) enum Command {
     },
     /// Print an address that signs the customer in to the pages, once
     Link(link::Args),
+    /// Show or change whether the customer is sent mail about what came back, and where to
+    Mail(mail::Args),
     /// Show or change what the account may: quotas, and TLS for FTP
     Limit(limit::Args),
     /// Stop the account from signing in; nothing of the customer's is lost
@@ -89,6 +92,7 @@ pub(super) fn run(data: &Path, command: Command) -> anyhow::Result<Outcome> {
         Command::Key { name, remove: Some(fingerprint), .. } => key_remove(&catalogue, &name, fingerprint)?,
         Command::Key { name, file, .. } => key_add(&catalogue, &name, file.as_deref())?,
         Command::Link(args) => link::run(data, &catalogue, &args)?,
+        Command::Mail(args) => mail::run(data, &catalogue, &args)?,
         Command::Limit(args) => limit::run(&catalogue, &args)?,
         Command::Disable { name } => set_disabled(&catalogue, &name, true)?,
         Command::Enable { name } => set_disabled(&catalogue, &name, false)?,

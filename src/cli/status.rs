@@ -35,6 +35,14 @@ struct Status {
     recipes: Recipes,
     stores: Stores,
     webhooks: Vec<Webhook>,
+    mail: MailFailures,
+}
+
+/// Customers to whom the last mail could not be sent, and why, of one of them.
+#[derive(Debug, Default, Serialize)]
+struct MailFailures {
+    customers: i64,
+    last_error: Option<String>,
 }
 
 /// A program that is told of what happens.
@@ -106,9 +114,10 @@ struct Open {
 
 pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let catalogue = folder::open(data)?;
-    let (customers, undecided, recipes, webhooks) = catalogue.read(|tx| -> Result<_, crate::catalogue::Error> {
-        Ok((tx.report_customers(None)?, tx.undecided(None)?, recipes(tx)?, tx.webhooks()?))
-    })?;
+    let (customers, undecided, recipes, webhooks, (failed, error)) =
+        catalogue.read(|tx| -> Result<_, crate::catalogue::Error> {
+            Ok((tx.report_customers(None)?, tx.undecided(None)?, recipes(tx)?, tx.webhooks()?, tx.mail_failures()?))
+        })?;
     let stores = stores(&catalogue, data)?;
     let webhooks = webhooks.into_iter().map(|webhook| Webhook {
         name: webhook.name,
@@ -117,7 +126,8 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
         waiting_since: webhook.waiting_since.map(moment),
         last_error: webhook.last_error,
     });
-    let status = Status { webhooks: webhooks.collect(), ..status(data, &customers, &undecided, recipes, stores) };
+    let mail = MailFailures { customers: failed, last_error: error };
+    let status = Status { webhooks: webhooks.collect(), mail, ..status(data, &customers, &undecided, recipes, stores) };
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?;
@@ -197,6 +207,7 @@ fn status(data: &Path, customers: &[CustomerRow], undecided: &Undecided, recipes
         recipes,
         stores,
         webhooks: Vec::new(),
+        mail: MailFailures::default(),
     }
 }
 
@@ -265,6 +276,13 @@ fn in_words(status: &Status, undecided: &Undecided) -> String {
                 visible(webhook.name.as_bytes())
             );
         }
+    }
+    if let Some(error) = &status.mail.last_error {
+        text += &format!(
+            "look at    customers to whom mail could not be sent: {} ({})\n",
+            status.mail.customers,
+            visible(error.as_bytes())
+        );
     }
     for (number, what, command) in [
         (records.review, "records that wait for a person", "reunite review list"),

@@ -17,6 +17,8 @@ fn the_template_says_the_defaults() {
     // Settings whose default is "nothing" are shown with an example.
     shown.ftp.passive_address = None;
     shown.web.public_address = None;
+    shown.mail =
+        Mail { shop: shown.mail.shop, quiet_seconds: shown.mail.quiet_seconds, tls: shown.mail.tls, ..Mail::default() };
     shown.ftp.also.clear();
     shown.limits.quota_bytes = None;
     shown.limits.quota_files = None;

@@ -109,6 +109,8 @@ async fn admit<'d>(gate: &Gate, door: Option<&'d Door>, request: &Parts) -> Resu
         Method::GET | Method::HEAD | Method::OPTIONS => {}
         // There only what a token says counts, and no page can have a browser send one. Which methods an address knows, it says itself.
         _ if is_for_programs(request) => {}
+        // There only the key in the address counts; mail programs send this by themselves.
+        Method::POST if request.uri.path() == "/mail" => {}
         Method::POST | Method::PATCH | Method::DELETE if is_from_our_pages(door, &request.headers) => {}
         Method::POST | Method::PATCH | Method::DELETE => {
             let text = "This was not sent by a page of this server, so it was not done.\n\

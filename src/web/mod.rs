@@ -15,6 +15,7 @@ mod events;
 mod files;
 mod gate;
 mod listener;
+mod mail;
 mod originals;
 mod pages;
 mod pictures;

@@ -20,8 +20,8 @@ use super::pages::{self, Fault, read};
 use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
-    WebContext, api, assets, connect, desk, events, files, originals, pictures, probes, removals, reports, review,
-    sending, sign_in, thumbnail,
+    WebContext, api, assets, connect, desk, events, files, mail, originals, pictures, probes, removals, reports,
+    review, sending, sign_in, thumbnail,
 };
 use crate::domain::{CandidateId, CustomerId, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -162,6 +162,8 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/sign-out", SignedIn, None, |method| on(method, sign_in::sign_out)),
         route(GET, "/link", Anyone, None, |method| on(method, sign_in::link_form)),
         route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
+        route(GET, "/mail", Anyone, None, |method| on(method, mail::page)),
+        route(POST, "/mail", Anyone, None, |method| on(method, mail::switch)),
         route(GET, "/healthz", Anyone, None, |method| on(method, probes::healthz)),
         route(GET, "/readyz", Anyone, None, |method| on(method, probes::readyz)),
         route(GET, "/metrics", OperatorOr(Scope::Metrics), None, |method| on(method, probes::metrics)),
