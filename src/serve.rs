@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
 use crate::children;
-use crate::condition::Condition;
+use crate::condition::{self, Condition};
 use crate::config::Config;
 use crate::domain::Micros;
 use crate::endpoint::browser::Browser;
@@ -248,6 +248,12 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         ways_in::browser_settings(config),
         stopping.clone(),
     );
+    let condition = Arc::new(Condition::of(
+        Arc::clone(&house.catalogue),
+        Arc::clone(&house.spool),
+        Arc::clone(&house.pipeline),
+        ways_in.connections(),
+    ));
     let web_context = Arc::new(WebContext {
         catalogue: Arc::clone(&house.catalogue),
         logins: ways_in.logins(),
@@ -255,13 +261,9 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         pipeline: Arc::clone(&house.pipeline),
         pictures: web::Pictures::default(),
         shown: web::Shown::default(),
-        condition: Arc::new(Condition::of(
-            Arc::clone(&house.catalogue),
-            Arc::clone(&house.spool),
-            Arc::clone(&house.pipeline),
-            ways_in.connections(),
-        )),
+        condition: Arc::clone(&condition),
         metrics_from: config.web.metrics_from.clone(),
+        address: address_of(config, web),
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),
@@ -281,6 +283,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
             web::serve(web_listener, web_context, stopping.clone()),
             folder::serve(inbox_context, stopping.clone()),
             give_up_old_partials(&house.spool, &browser, stopping.clone()),
+            condition::watch(condition, stopping.clone()),
         )
     };
     // Whoever reads that all listen may ask for the end at once.
@@ -289,8 +292,16 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
     println!("ready {ways} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
-    let (((), pages, (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
+    let (((), pages, (), (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)
+}
+
+/// At which address people find the pages that listen at `web`.
+fn address_of(config: &Config, web: SocketAddr) -> String {
+    match &config.web.public_address {
+        Some(public) => public.to_string(),
+        None => format!("{}://{web}", if config.web.tls { "https" } else { "http" }),
+    }
 }
 
 /// The signals that ask for the end, from the moment it is made: one that comes earlier ends the process as any other's.

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0011_tokens.sql"),
     include_str!("../../schema/sqlite/0012_webhooks.sql"),
     include_str!("../../schema/sqlite/0013_mail.sql"),
+    include_str!("../../schema/sqlite/0014_incidents.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -64,7 +64,7 @@ impl Condition {
             counted.conflicts,
         );
         text.one("reunite_review_records", "Records that wait for a person.", counted.questions);
-        self.machine(&mut text)?;
+        self.machine_numbers(&mut text)?;
         Ok(text.text)
     }
 
@@ -85,36 +85,32 @@ impl Condition {
         text.one("reunite_oldest_undecided_seconds", "Age of the oldest undecided upload; 0 when all is decided.", age);
     }
 
-    fn machine(&self, text: &mut Text) -> Result<(), Error> {
+    fn machine_numbers(&self, text: &mut Text) -> Result<(), Error> {
         let troubles = self.troubles();
         text.family("reunite_store_up", "gauge", "1 while the store is there.");
         for (store, away) in [("blobs", Trouble::BlobsAway), ("originals", Trouble::OriginalsAway)] {
             text.sample(&[("store", store)], u8::from(!troubles.contains(&away)));
         }
-        let space = self.spool.space()?;
-        text.one(
-            "reunite_disk_free_bytes",
-            "Bytes that may still be written to the disk of the spool.",
-            space.available,
-        );
-        text.one("reunite_disk_bytes", "Size of that disk.", space.total);
+        let machine = self.machine()?;
+        text.one("reunite_disk_free_bytes", "Bytes that may still be written to the disk of the spool.", machine.free);
+        text.one("reunite_disk_bytes", "Size of that disk.", machine.total);
         text.one(
             "reunite_disk_min_free_bytes",
             "Bytes that must stay free; below, new transfers are refused.",
-            space.min_free,
+            machine.min_free,
         );
         text.family("reunite_trouble", "gauge", "1 for what keeps the server from a part of its work.");
         for trouble in Trouble::ALL {
             text.sample(&[("kind", trouble.word())], u8::from(troubles.contains(&trouble)));
         }
-        text.one("reunite_connections", "Connections of FTP and SFTP.", self.connections.open());
-        text.one("reunite_decode_children", "Processes that read pictures now.", self.pipeline.children.pids().len());
+        text.one("reunite_connections", "Connections of FTP and SFTP.", machine.connections);
+        text.one("reunite_decode_children", "Processes that read pictures now.", machine.children);
         text.family(
             "reunite_decode_child_deaths_total",
             "counter",
             "Such processes that died or had to be killed, and were replaced, since the server began.",
         );
-        text.sample(&[], self.pipeline.children.deaths());
+        text.sample(&[], machine.deaths);
         Ok(())
     }
 

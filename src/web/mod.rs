@@ -28,6 +28,7 @@ mod review;
 mod routes;
 mod sending;
 mod sign_in;
+mod status;
 mod text;
 mod thumbnail;
 mod visitor;
@@ -88,6 +89,8 @@ pub struct WebContext {
     pub ports: Ports,
     /// How visitors come in.
     pub line: Line,
+    /// At which address people find the pages, without a slash at its end.
+    pub address: String,
     /// Host and port of the address at which people find the pages, where it is known.
     pub public_host: Option<String>,
 }

@@ -29,12 +29,20 @@ pub(super) enum Brought {
     Refused(Response),
 }
 
-/// Looks at the token that a request brings for something of `scope`.
-pub(super) async fn brought(context: &Arc<WebContext>, headers: &HeaderMap, scope: Scope) -> Result<Brought, Fault> {
-    let Some(line) = headers.get(AUTHORIZATION) else { return Ok(Brought::Nothing) };
-    let secret = line.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-    let Some((_, secret)) = secret else {
-        return Ok(Brought::Refused(unauthorized("Authorization must be `Bearer` and a token")));
+/// Looks at the token that a request brings for something of `scope`: in its header, or else `key`.
+pub(super) async fn brought(
+    context: &Arc<WebContext>,
+    headers: &HeaderMap,
+    key: Option<&str>,
+    scope: Scope,
+) -> Result<Brought, Fault> {
+    let secret = match (headers.get(AUTHORIZATION), key) {
+        (None, None) => return Ok(Brought::Nothing),
+        (None, Some(key)) => key.as_bytes(),
+        (Some(line), _) => match line.as_bytes().split_at_checked(7) {
+            Some((scheme, secret)) if scheme.eq_ignore_ascii_case(b"bearer ") => secret,
+            _ => return Ok(Brought::Refused(unauthorized("Authorization must be `Bearer` and a token"))),
+        },
     };
     let hash = Digest::of(secret.trim_ascii());
     // Digests are compared, so how long it takes tells nothing about the secret.

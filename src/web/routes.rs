@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
 use axum::http::header::ACCEPT;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -21,7 +21,7 @@ use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
     WebContext, api, assets, connect, desk, events, files, mail, originals, pictures, probes, removals, reports,
-    review, sending, sign_in, thumbnail,
+    review, sending, sign_in, status, thumbnail,
 };
 use crate::domain::{CandidateId, CustomerId, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -44,6 +44,8 @@ pub(super) enum Who {
     StaffOr(Scope),
     /// Programs with a token of this scope, and nobody else.
     Program(Scope),
+    /// Those of them who run the server.
+    Operator,
     /// Those of them who run the server; a program with a token of this scope; and, for the numbers for monitoring, whoever
     /// asks from where settings say so.
     OperatorOr(Scope),
@@ -53,7 +55,7 @@ impl Who {
     /// What a program's token must allow.
     fn scope(self) -> Option<Scope> {
         match self {
-            Who::Anyone | Who::SignedIn | Who::Staff => None,
+            Who::Anyone | Who::SignedIn | Who::Staff | Who::Operator => None,
             Who::StaffOr(scope) | Who::OperatorOr(scope) | Who::Program(scope) => Some(scope),
         }
     }
@@ -64,7 +66,7 @@ impl Who {
             Who::Anyone | Who::SignedIn => true,
             Who::Program(_) => false,
             Who::Staff | Who::StaffOr(_) => visitor.is_staff(),
-            Who::OperatorOr(_) => visitor.is_operator(),
+            Who::Operator | Who::OperatorOr(_) => visitor.is_operator(),
         }
     }
 }
@@ -114,7 +116,7 @@ pub(super) struct Route {
 /// The table.
 pub(super) fn table() -> Vec<Route> {
     use Id::{Candidate, Customer, Decision, None, Record, Thumbnail, Transfer, Upload};
-    use Who::{Anyone, OperatorOr, Program, SignedIn, Staff, StaffOr};
+    use Who::{Anyone, Operator, OperatorOr, Program, SignedIn, Staff, StaffOr};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
     let route = |method, path, who, id, handler| Route { method, path, who, id, carries: Carries::Form, handler };
@@ -166,6 +168,8 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/mail", Anyone, None, |method| on(method, mail::switch)),
         route(GET, "/healthz", Anyone, None, |method| on(method, probes::healthz)),
         route(GET, "/readyz", Anyone, None, |method| on(method, probes::readyz)),
+        route(GET, "/status", Operator, None, |method| on(method, status::page)),
+        route(GET, "/status/feed.atom", OperatorOr(Scope::Metrics), None, |method| on(method, status::feed)),
         route(GET, "/metrics", OperatorOr(Scope::Metrics), None, |method| on(method, probes::metrics)),
         route(GET, "/originals/{record}", StaffOr(Scope::Originals), None, |method| on(method, originals::original)),
         route(GET, "/api/v1/openapi.json", Anyone, None, |method| on(method, api::openapi)),
@@ -224,7 +228,7 @@ async fn admit(
     // Only what is for anyone is answered without a door.
     let Extension(door) = door.ok_or(Fault::NoPage)?;
     if let Some(scope) = rule.who.scope() {
-        match brought(&rule.context, request.headers(), scope).await? {
+        match brought(&rule.context, request.headers(), key_of_feed(request.uri()), scope).await? {
             Brought::Admitted(program) => {
                 request.extensions_mut().insert(program);
                 return Ok(next.run(request).await);
@@ -288,6 +292,12 @@ async fn admit(
 pub(super) fn wrong_mark() -> Response {
     let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
     *plain(StatusCode::FORBIDDEN, text)
+}
+
+/// The token in the address of a feed: programs that read feeds can bring none in any other way.
+fn key_of_feed(uri: &Uri) -> Option<&str> {
+    let query = uri.query().filter(|_| uri.path().ends_with(".atom"))?;
+    query.split('&').find_map(|pair| pair.strip_prefix("key="))
 }
 
 /// Whether somebody looks at this who can read a page.

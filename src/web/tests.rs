@@ -3,6 +3,7 @@
 mod desk;
 mod door;
 mod lists;
+mod operators;
 mod originals;
 mod programs;
 mod removals;
@@ -82,6 +83,7 @@ impl Pages {
             pipeline: Arc::clone(&pipeline),
             condition: Arc::clone(&condition),
             metrics_from: Networks::default(),
+            address: "https://pictures.example".to_owned(),
             pictures: Pictures::default(),
             shown: Shown::default(),
             counts: Counts::default(),

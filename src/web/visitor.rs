@@ -119,13 +119,20 @@ impl Visitor {
 pub(super) struct Frame {
     pub(super) signed_in: bool,
     pub(super) staff: bool,
+    pub(super) operator: bool,
     pub(super) name: String,
     pub(super) mark: String,
 }
 
 impl Frame {
     pub(super) fn of(visitor: &Visitor) -> Self {
-        Frame { signed_in: true, staff: visitor.is_staff(), name: visitor.name(), mark: visitor.mark.clone() }
+        Frame {
+            signed_in: true,
+            staff: visitor.is_staff(),
+            operator: visitor.is_operator(),
+            name: visitor.name(),
+            mark: visitor.mark.clone(),
+        }
     }
 }
 

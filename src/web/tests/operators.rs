@@ -1,0 +1,68 @@
+//! What those who run the server see: status, history and feed.
+
+use super::*;
+
+/// The cookie line of somebody with this role.
+fn staff(pages: &Pages, name: &str, role: &str) -> String {
+    let hash = hash_password(b"desk").unwrap();
+    let id = name.len();
+    pages.sql(&format!(
+        "INSERT INTO users (id, name, role, password_hash, created_at) VALUES ({id}, '{name}', '{role}', '{hash}', 0)"
+    ));
+    given_cookie(&pages.post("/sign-in/staff", "", &format!("name={name}&password=desk")))
+}
+
+#[test]
+fn the_status_tells_what_is_wrong_and_what_was() {
+    let pages = Pages::start();
+    let (support, operator) = (staff(&pages, "sue", "support"), staff(&pages, "otto", "operator"));
+    let page = pages.ask("GET", "/status", &operator);
+    assert!(page.contains("Everything works") && page.contains("Nothing yet."), "{page}");
+    assert!(page.contains("href=\"/status\">Status"));
+    assert_eq!(status(&pages.ask("GET", "/status", &support)), 404, "operators alone");
+    assert!(!pages.ask("GET", "/", &support).contains("href=\"/status\""));
+
+    let (there, away) = (pages.folder.path().join("originals"), pages.folder.path().join("unmounted"));
+    std::fs::rename(&there, &away).unwrap();
+    pages.condition.note_incidents().unwrap();
+    pages.condition.note_incidents().unwrap();
+    let page = pages.ask("GET", "/status", &operator);
+    assert!(page.contains("Something is wrong") && page.contains("it lasts"), "{page}");
+    assert_eq!(page.matches("id=\"incident-").count(), 1, "told once");
+    std::fs::rename(&away, &there).unwrap();
+    pages.condition.note_incidents().unwrap();
+    let page = pages.ask("GET", "/status", &operator);
+    assert!(page.contains("Everything works") && !page.contains("it lasts"), "{page}");
+    assert!(page.contains("The store of originals is away"));
+
+    let prometheus = pages.program("prometheus", &[Scope::Metrics]);
+    let key = prometheus.trim().rsplit(' ').next().unwrap();
+    let feed = pages.ask("GET", &format!("/status/feed.atom?key={key}"), "");
+    assert_eq!(header(&feed, "content-type"), Some("application/atom+xml; charset=utf-8"), "{feed}");
+    assert_eq!(feed.matches("<entry>").count(), 2, "it began, and it is over");
+    assert!(feed.contains("<title>Over: The store of originals is away</title>"), "{feed}");
+    assert_eq!(status(&pages.ask("GET", "/status/feed.atom", &operator)), 200);
+    assert_eq!(status(&pages.ask("GET", "/status/feed.atom", &support)), 404);
+    assert_eq!(status(&pages.ask("GET", "/status/feed.atom", "")), 401);
+    assert_eq!(status(&pages.ask("GET", "/status/feed.atom?key=wrong", "")), 401);
+    assert_eq!(status(&pages.ask("GET", &format!("/status?key={key}"), "")), 303, "the key opens feeds alone");
+}
+
+#[test]
+fn the_history_goes_on_page_by_page() {
+    let pages = Pages::start();
+    for id in 1..=120 {
+        pages.sql(&format!(
+            "INSERT INTO incidents (id, kind, began_at, ended_at) VALUES ({id}, 'disk_low', {id}000000, {id}500000)"
+        ));
+    }
+    let first = pages.get("/status");
+    assert!(
+        first.contains("id=\"incident-120\"")
+            && first.contains("id=\"incident-71\"")
+            && !first.contains("id=\"incident-70\"")
+    );
+    assert!(first.contains("href=\"/status?before=71\""), "{first}");
+    let last = pages.get("/status?before=21");
+    assert!(last.contains("id=\"incident-1\"") && !last.contains("rel=\"next\""), "{last}");
+}
