@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0012_webhooks.sql"),
     include_str!("../../schema/sqlite/0013_mail.sql"),
     include_str!("../../schema/sqlite/0014_incidents.sql"),
+    include_str!("../../schema/sqlite/0015_orders.sql"),
 ];
 
 /// The schema version this program reads and writes.

@@ -23,6 +23,7 @@ mod listings;
 mod logins;
 mod mail;
 mod migrate;
+mod orders;
 mod pages;
 mod partials;
 mod recipes;
@@ -62,6 +63,7 @@ pub use listings::{HistoryLine, ListedRecord, Page, Records, Standing};
 pub use logins::LoginAccount;
 pub use mail::{Mailing, Marks, News};
 pub use migrate::SCHEMA_VERSION;
+pub use orders::OrderItem;
 pub use pages::{
     CustomerCounts, MissingFilter, MissingPicture, ProblemFile, RecordPage, ReturnedPicture, ShownRecord,
     ShownThumbnail,

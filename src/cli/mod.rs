@@ -57,6 +57,8 @@ enum Command {
     Webhook(webhook::Command),
     /// Bring in the shop's records and their thumbnails; importing again updates, never duplicates
     Import(import::Args),
+    /// Bring in which records the shop's orders need; importing again updates, never duplicates
+    ImportOrders(import::orders::Args),
     /// Take in a folder that lies on this machine, and decide it
     Scan(scan::Args),
     /// Receive, match and put back until a signal asks for the end
@@ -106,6 +108,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Token(command) => token::run(data, command),
         Command::Webhook(command) => webhook::run(data, command),
         Command::Import(args) => import::run(data, &args),
+        Command::ImportOrders(args) => import::orders::run(data, &args),
         Command::Scan(args) => scan::run(data, &args),
         Command::Serve(args) => serve::run(data, &args),
         Command::Wait(args) => wait::run(data, &args),

@@ -43,6 +43,8 @@ enum Kind {
     Review,
     /// Customers in counts
     Customers,
+    /// Orders (`reunite import-orders`): which still miss an original, and which are complete again
+    Orders,
     /// Answers of people of which at most one can be right
     Contradictions,
     /// How the shop made its thumbnails, as far as that was learned
@@ -69,6 +71,7 @@ pub(super) fn run(data: &Path, args: &Args) -> anyhow::Result<Outcome> {
             Kind::Files => report::files(tx, customer),
             Kind::Review => report::review(tx, customer),
             Kind::Customers => report::customers(tx, customer),
+            Kind::Orders => report::orders(tx, customer),
             Kind::Contradictions => report::contradictions(tx, customer),
             Kind::Recipes | Kind::Tiers if customer.is_some() => {
                 anyhow::bail!("recipes and tiers are the shop's, not a customer's: leave out --customer")

@@ -16,6 +16,7 @@ mod files;
 mod gate;
 mod listener;
 mod mail;
+mod orders;
 mod originals;
 mod pages;
 mod pictures;

@@ -20,8 +20,8 @@ use super::pages::{self, Fault, read};
 use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
-    WebContext, api, assets, connect, desk, events, files, mail, originals, pictures, probes, removals, reports,
-    review, sending, sign_in, status, thumbnail,
+    WebContext, api, assets, connect, desk, events, files, mail, orders, originals, pictures, probes, removals,
+    reports, review, sending, sign_in, status, thumbnail,
 };
 use crate::domain::{CandidateId, CustomerId, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -132,6 +132,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/customers/{id}/report/{file}", SignedIn, Customer, |method| on(method, reports::customer_file)),
         route(GET, "/matches", Staff, None, |method| on(method, reports::matches_page)),
         route(GET, "/matches/{form}", Staff, None, |method| on(method, reports::matches_file)),
+        route(GET, "/orders", Staff, None, |method| on(method, orders::page)),
         route(GET, "/review", Staff, None, |method| on(method, review::page)),
         route(GET, "/candidates/{id}/picture", Staff, Candidate, |method| on(method, pictures::picture)),
         route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),

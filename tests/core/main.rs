@@ -6,6 +6,7 @@ mod support;
 mod command_line;
 mod import;
 mod metadata;
+mod orders;
 mod originals;
 mod reports;
 mod way;

@@ -10,6 +10,7 @@ mod columns;
 mod csv_rows;
 mod examine;
 mod fault;
+pub(super) mod orders;
 mod pictures;
 mod rows;
 mod values;

@@ -1,4 +1,4 @@
-//! What those who run the server see: status, history and feed.
+//! What those who run the server see: status, history and feed; and orders, which support sees too.
 
 use super::*;
 
@@ -65,4 +65,21 @@ fn the_history_goes_on_page_by_page() {
     assert!(first.contains("href=\"/status?before=71\""), "{first}");
     let last = pages.get("/status?before=21");
     assert!(last.contains("id=\"incident-1\"") && !last.contains("rel=\"next\""), "{last}");
+}
+
+#[test]
+fn orders_say_what_they_still_miss() {
+    let pages = Pages::start();
+    assert!(pages.get("/orders").contains("reunite import-orders"), "what to do first");
+    pages.hostile();
+    pages.sql("INSERT INTO order_items (order_name, record) VALUES ('A-<1>', 1), ('A-<1>', 2), ('B-2', 2);");
+    let page = pages.get("/orders");
+    assert!(
+        page.contains("A-&#60;1&#62;") && page.contains("misses originals") && page.contains("complete again"),
+        "{page}"
+    );
+    let page = pages.get("/orders?state=complete");
+    assert!(page.contains("B-2") && !page.contains("A-&#60;1"), "{page}");
+    assert!(pages.get("/orders?words=b-").contains("B-2"));
+    assert!(pages.get("/orders?words=nothing").contains("No order is like that"));
 }

@@ -1,0 +1,106 @@
+//! `/orders`: which of the shop's orders still miss an original, and which are complete again; for those who work for the shop.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Extension, Query, State};
+use axum::response::Html;
+
+use super::WebContext;
+use super::pages::{Fault, read};
+use super::text::{number, query};
+use super::visitor::{Frame, Visitor};
+use crate::report::{Order, all_orders};
+use crate::tree::shown;
+
+/// Orders that one page shows.
+const ROWS: usize = 200;
+
+/// Missing records of an order that a page names.
+const NAMED_MAX: usize = 5;
+
+/// Which orders are asked for.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    words: String,
+    state: String,
+    /// The order that the page begins behind.
+    behind: String,
+}
+
+impl Asked {
+    fn wants(&self, order: &Order) -> bool {
+        (self.state.is_empty() || order.state() == self.state)
+            && order.name.to_lowercase().contains(&self.words.trim().to_lowercase())
+    }
+
+    fn query(&self, behind: &str) -> String {
+        let all = [("words", self.words.as_str()), ("state", &self.state), ("behind", behind)];
+        query(all.into_iter().filter(|(_, value)| !value.is_empty()))
+    }
+}
+
+#[derive(Template)]
+#[template(path = "orders.html", config = "src/web/askama.toml")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    total: String,
+    any: bool,
+    orders: Vec<Shown>,
+    next: Option<String>,
+}
+
+struct Shown {
+    name: String,
+    customers: Vec<(String, i64)>,
+    state: &'static str,
+    class: &'static str,
+    records: String,
+    recovered: String,
+    missing: Vec<String>,
+    more: String,
+}
+
+/// `/orders`.
+pub(super) async fn page(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<Asked>,
+) -> Result<Html<String>, Fault> {
+    let all = read(&context, |tx| all_orders(tx, None)).await?;
+    let any = !all.is_empty();
+    let found: Vec<Order> = all.into_iter().filter(|order| asked.wants(order)).collect();
+    let behind: Vec<&Order> =
+        found.iter().filter(|order| asked.behind.is_empty() || order.name > asked.behind).collect();
+    let next = behind.get(ROWS).and(behind.get(ROWS - 1)).map(|last| asked.query(&last.name));
+    let page = Page {
+        frame: Frame::of(&visitor),
+        total: number(found.len() as i64),
+        any,
+        orders: behind.iter().take(ROWS).map(|order| show(order)).collect(),
+        next,
+        asked,
+    };
+    Ok(Html(page.render()?))
+}
+
+fn show(order: &Order) -> Shown {
+    let (state, class) = match order.state() {
+        "complete" => ("complete again", "whole"),
+        "given_up" => ("given up in part", "zero"),
+        _ => ("misses originals", "asked"),
+    };
+    let more = order.missing.len().saturating_sub(NAMED_MAX);
+    Shown {
+        name: shown(order.name.as_bytes()),
+        customers: order.customers.iter().map(|(name, id)| (shown(name.as_bytes()), *id)).collect(),
+        state,
+        class,
+        records: number(order.records as i64),
+        recovered: number(order.recovered as i64),
+        missing: order.missing.iter().take(NAMED_MAX).map(|name| shown(name.as_bytes())).collect(),
+        more: if more > 0 { format!("and {} more", number(more as i64)) } else { String::new() },
+    }
+}
