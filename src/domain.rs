@@ -279,11 +279,13 @@ pub enum Scope {
     Decide,
     /// The numbers for monitoring.
     Metrics,
+    /// Frames that show a customer's missing pictures.
+    Embed,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 4] = [Scope::Read, Scope::Originals, Scope::Decide, Scope::Metrics];
+    pub const ALL: [Scope; 5] = [Scope::Read, Scope::Originals, Scope::Decide, Scope::Metrics, Scope::Embed];
 }
 
 macro_rules! words {
@@ -323,6 +325,7 @@ words!(Scope {
     Scope::Originals => "originals",
     Scope::Decide => "decide",
     Scope::Metrics => "metrics",
+    Scope::Embed => "embed",
 });
 words!(RecordState {
     RecordState::Missing => "missing",

@@ -264,6 +264,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         condition: Arc::clone(&condition),
         metrics_from: config.web.metrics_from.clone(),
         address: address_of(config, web),
+        embed_origins: config.web.embed_origins.iter().map(ToString::to_string).collect(),
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),

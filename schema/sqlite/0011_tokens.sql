@@ -2,7 +2,7 @@
 CREATE TABLE tokens (
     name       TEXT   NOT NULL PRIMARY KEY,
     hash       BLOB   NOT NULL UNIQUE,          -- SHA-256 of what the program brings
-    scopes     TEXT   NOT NULL,                 -- words with spaces between them: read, originals, decide, metrics
+    scopes     TEXT   NOT NULL,                 -- words with spaces between them: read, originals, decide, metrics, embed
     created_at BIGINT NOT NULL
 );
 

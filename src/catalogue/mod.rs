@@ -16,6 +16,7 @@ mod customers;
 mod decisions;
 mod desk;
 mod digests;
+mod embed;
 mod events;
 mod facts;
 mod incidents;

@@ -95,6 +95,7 @@ impl Tx<'_> {
     pub fn customer_end_sessions(&self, customer: CustomerId) -> Result<(), Error> {
         self.execute("DELETE FROM sessions WHERE customer = ?1", [customer.0])?;
         self.execute("DELETE FROM sign_in_links WHERE customer = ?1", [customer.0])?;
+        self.execute("DELETE FROM embed_keys WHERE customer = ?1", [customer.0])?;
         Ok(())
     }
 

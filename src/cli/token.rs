@@ -22,7 +22,7 @@ pub(super) enum Command {
         /// What the program is called; the history names it as who decided
         #[arg(value_parser = parse_name)]
         name: String,
-        /// What it may do: `read` how things stand, get `originals`, `decide` as people do, read `metrics`; several with commas
+        /// What it may do: `read` how things stand, get `originals`, `decide` as people do, read `metrics`, `embed` the missing list; several with commas
         #[arg(long, required = true, value_delimiter = ',', value_parser = parse_scope)]
         scope: Vec<Scope>,
     },

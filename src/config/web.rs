@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::lists::{networks, parsed};
+use super::lists::{networks, parsed, several};
 use crate::networks::Networks;
 
 /// The pages.
@@ -27,6 +27,9 @@ pub struct Web {
     pub ftp_port: u16,
     /// The same for SFTP.
     pub sftp_port: u16,
+    /// Origins whose pages may show a customer's missing pictures in a frame, such as `https://shop.example`.
+    #[serde(deserialize_with = "several")]
+    pub embed_origins: Vec<Origin>,
     /// From where the numbers for monitoring may be read without a token.
     #[serde(deserialize_with = "networks")]
     pub metrics_from: Networks,
@@ -41,6 +44,7 @@ impl Default for Web {
             proxy_from: Networks::default(),
             ftp_port: 0,
             sftp_port: 0,
+            embed_origins: Vec::new(),
             metrics_from: Networks::default(),
         }
     }
@@ -107,6 +111,33 @@ impl FromStr for PublicPages {
     }
 }
 
+/// Scheme, host and port, as browsers name where a page comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (scheme, host) = text.split_once("://").ok_or("write an origin, such as https://shop.example")?;
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "-.:[]_".contains(letter);
+        let here = host.starts_with("localhost:") || host.starts_with("127.0.0.1:");
+        if !(scheme == "https" || scheme == "http" && here) {
+            return Err("it must begin with https://; http:// is for pages on this machine");
+        }
+        if host.is_empty() || !host.chars().all(is_letter) {
+            return Err("behind https:// only a host name and a port may stand, such as https://shop.example:8443");
+        }
+        Ok(Origin(text.to_ascii_lowercase()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +165,26 @@ mod tests {
             assert_eq!(web(address, false, public, &["10.0.0.0/8"]), Ok(()));
         }
         assert!(web("127.0.0.1:8080", false, None, &["127.0.0.1"]).is_err(), "a proxy without a name");
+    }
+
+    #[test]
+    fn an_origin_has_no_path_and_no_wildcard() {
+        for good in ["https://shop.example", "https://shop.example:8443", "http://localhost:3000"] {
+            assert_eq!(good.parse::<Origin>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "*",
+            "https://*",
+            "https://*.shop.example",
+            "http://shop.example",
+            "https://shop.example/",
+            "shop.example",
+            "https://",
+            "https://a; script-src *",
+            "https://a https://b",
+        ] {
+            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+        }
     }
 
     #[test]

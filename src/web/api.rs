@@ -5,6 +5,7 @@
 //! asks; cookies count for nothing here.
 
 mod answers;
+mod embedding;
 mod fault;
 mod lists;
 mod shapes;
@@ -19,6 +20,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi as _};
 
 pub(super) use answers::answer;
+pub(super) use embedding::embed;
 pub(super) use fault::{Problem, as_problem};
 pub(super) use lists::{customer, customers, matches, missing, record, records, uploads};
 
@@ -100,7 +102,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
         lists::missing,
         lists::matches,
         lists::uploads,
-        answers::answer
+        answers::answer,
+        embedding::embed
     ),
     modifiers(&Bearer)
 )]

@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::WebContext;
 use super::api::{PREFIX, as_problem};
+use super::embed::Framed;
 use super::listener::Peer;
 use super::probes::PROBES;
 use super::visitor::{self, Door};
@@ -87,7 +88,12 @@ pub(super) async fn guard(
     if for_programs {
         response = as_problem(response);
     }
+    let framed = response.extensions().get::<Framed>().is_some();
     protect(response.headers_mut());
+    if framed {
+        // What may frame it stands in its own policy; this header knows no names.
+        response.headers_mut().remove(X_FRAME_OPTIONS);
+    }
     // Not for this machine's own names, which other servers have, too.
     if door.is_some_and(|door| door.secure && !door.takes_token) {
         let year = HeaderValue::from_static("max-age=31536000");

@@ -11,6 +11,7 @@ mod cards;
 mod connect;
 mod counts;
 mod desk;
+mod embed;
 mod events;
 mod files;
 mod gate;
@@ -92,6 +93,8 @@ pub struct WebContext {
     pub line: Line,
     /// At which address people find the pages, without a slash at its end.
     pub address: String,
+    /// Origins whose pages may show a customer's missing pictures in a frame.
+    pub embed_origins: Vec<String>,
     /// Host and port of the address at which people find the pages, where it is known.
     pub public_host: Option<String>,
 }

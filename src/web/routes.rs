@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
 use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -20,10 +21,10 @@ use super::pages::{self, Fault, read};
 use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
-    WebContext, api, assets, connect, desk, events, files, mail, orders, originals, pictures, probes, removals,
+    WebContext, api, assets, connect, desk, embed, events, files, mail, orders, originals, pictures, probes, removals,
     reports, review, sending, sign_in, status, thumbnail,
 };
-use crate::domain::{CandidateId, CustomerId, RecordId, Scope, ThumbnailId, TransferId, UploadId};
+use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
 /// What programs are told that bring nothing.
 const TOKEN_WANTED: &str = "this takes `Authorization: Bearer` and a token";
@@ -36,6 +37,8 @@ const FORM_BYTES_MAX: usize = 64 << 10;
 pub(super) enum Who {
     /// Whoever comes by.
     Anyone,
+    /// The frame that a key opens; for the customer whose key it is.
+    Embedded,
     /// Whoever has signed in; of customers, the one to whom the id in the address belongs.
     SignedIn,
     /// Those who work for the shop.
@@ -55,7 +58,7 @@ impl Who {
     /// What a program's token must allow.
     fn scope(self) -> Option<Scope> {
         match self {
-            Who::Anyone | Who::SignedIn | Who::Staff | Who::Operator => None,
+            Who::Anyone | Who::Embedded | Who::SignedIn | Who::Staff | Who::Operator => None,
             Who::StaffOr(scope) | Who::OperatorOr(scope) | Who::Program(scope) => Some(scope),
         }
     }
@@ -64,7 +67,7 @@ impl Who {
     fn includes(self, visitor: &Visitor) -> bool {
         match self {
             Who::Anyone | Who::SignedIn => true,
-            Who::Program(_) => false,
+            Who::Program(_) | Who::Embedded => false,
             Who::Staff | Who::StaffOr(_) => visitor.is_staff(),
             Who::Operator | Who::OperatorOr(_) => visitor.is_operator(),
         }
@@ -116,7 +119,7 @@ pub(super) struct Route {
 /// The table.
 pub(super) fn table() -> Vec<Route> {
     use Id::{Candidate, Customer, Decision, None, Record, Thumbnail, Transfer, Upload};
-    use Who::{Anyone, Operator, OperatorOr, Program, SignedIn, Staff, StaffOr};
+    use Who::{Anyone, Embedded, Operator, OperatorOr, Program, SignedIn, Staff, StaffOr};
     const GET: MethodFilter = MethodFilter::GET;
     const POST: MethodFilter = MethodFilter::POST;
     let route = |method, path, who, id, handler| Route { method, path, who, id, carries: Carries::Form, handler };
@@ -167,6 +170,8 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/link", Anyone, None, |method| on(method, sign_in::link)),
         route(GET, "/mail", Anyone, None, |method| on(method, mail::page)),
         route(POST, "/mail", Anyone, None, |method| on(method, mail::switch)),
+        route(GET, "/embed/missing", Embedded, None, |method| on(method, embed::missing)),
+        route(GET, "/embed/thumbnails/{id}", Embedded, Thumbnail, |method| on(method, thumbnail::thumbnail)),
         route(GET, "/healthz", Anyone, None, |method| on(method, probes::healthz)),
         route(GET, "/readyz", Anyone, None, |method| on(method, probes::readyz)),
         route(GET, "/status", Operator, None, |method| on(method, status::page)),
@@ -181,6 +186,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/api/v1/missing", Program(Scope::Read), None, |method| on(method, api::missing)),
         route(GET, "/api/v1/matches", Program(Scope::Read), None, |method| on(method, api::matches)),
         route(GET, "/api/v1/uploads", Program(Scope::Read), None, |method| on(method, api::uploads)),
+        route(POST, "/api/v1/customers/{customer}/embed", Program(Scope::Embed), None, |method| on(method, api::embed)),
         route(POST, "/api/v1/candidates/{candidate}/answer", Program(Scope::Decide), None, |method| {
             on(method, api::answer)
         }),
@@ -244,6 +250,9 @@ async fn admit(
             Brought::Nothing => {}
         }
     }
+    if rule.who == Who::Embedded {
+        return embedded(&rule, request, next).await;
+    }
     let Some(visitor) = Visitor::of(&rule.context, &door, request.headers()).await? else {
         return Ok(match *request.method() {
             _ if rule.who.scope().is_some() && !is_browser(request.headers()) => unauthorized(TOKEN_WANTED),
@@ -258,13 +267,10 @@ async fn admit(
         return Err(Fault::NoPage);
     }
     let (mut parts, mut body) = request.into_parts();
-    if rule.id != Id::None {
-        let params = RawPathParams::from_request_parts(&mut parts, &()).await.map_err(|_| Fault::NoPage)?;
-        let (_, id) = params.iter().find(|(name, _)| *name == "id").ok_or(Fault::NoPage)?;
-        let owner = owner(&rule, id.parse().map_err(|_| Fault::NoPage)?).await?.ok_or(Fault::NoPage)?;
-        if !visitor.may_see(owner) {
-            return Err(Fault::NoPage);
-        }
+    if let Some(owner) = owner_of(&rule, &mut parts).await?
+        && !visitor.may_see(owner)
+    {
+        return Err(Fault::NoPage);
     }
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let marked = match rule.carries {
@@ -293,6 +299,35 @@ async fn admit(
 pub(super) fn wrong_mark() -> Response {
     let text = "The page that sent this is from another sign-in, so it was not done. Open it again.";
     *plain(StatusCode::FORBIDDEN, text)
+}
+
+/// Shows a frame's page to whoever has its key, if it shows nothing of another customer.
+async fn embedded(rule: &Rule, request: Request, next: Next) -> Result<Response, Fault> {
+    if rule.context.embed_origins.is_empty() {
+        return Err(Fault::NoPage);
+    }
+    let query = request.uri().query().unwrap_or("");
+    let key = query.split('&').find_map(|pair| pair.strip_prefix("key=")).unwrap_or("").to_owned();
+    let hash = Digest::of(key.as_bytes());
+    let Some(customer) = read(&rule.context, move |tx| tx.embedded(&hash, Micros::now())).await? else {
+        return embed::over(&rule.context);
+    };
+    let (mut parts, body) = request.into_parts();
+    if owner_of(rule, &mut parts).await?.is_some_and(|owner| owner != customer) {
+        return Err(Fault::NoPage);
+    }
+    parts.extensions.insert(embed::Embedded { customer, key });
+    Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// To whom the thing belongs whose id stands in the address; nobody where there is no id.
+async fn owner_of(rule: &Rule, parts: &mut Parts) -> Result<Option<CustomerId>, Fault> {
+    if rule.id == Id::None {
+        return Ok(None);
+    }
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Fault::NoPage)?;
+    let (_, id) = params.iter().find(|(name, _)| *name == "id").ok_or(Fault::NoPage)?;
+    Ok(Some(owner(rule, id.parse().map_err(|_| Fault::NoPage)?).await?.ok_or(Fault::NoPage)?))
 }
 
 /// The token in the address of a feed: programs that read feeds can bring none in any other way.

@@ -2,6 +2,7 @@
 
 mod desk;
 mod door;
+mod embed;
 mod lists;
 mod operators;
 mod originals;
@@ -83,6 +84,7 @@ impl Pages {
             pipeline: Arc::clone(&pipeline),
             condition: Arc::clone(&condition),
             metrics_from: Networks::default(),
+            embed_origins: vec!["https://shop.example".to_owned()],
             address: "https://pictures.example".to_owned(),
             pictures: Pictures::default(),
             shown: Shown::default(),

@@ -109,7 +109,7 @@ fn originals_are_for_staff_and_for_tokens_of_their_scope() {
     assert_eq!(status(&ask(&format!("{anna}{reader}"))), 404, "customers have their files already");
     assert_eq!(header(&ask(reader), "location"), Some("/sign-in"));
     assert_eq!(status(&ask("")), 401);
-    let other = pages.program("other", &[Scope::Read, Scope::Decide, Scope::Metrics]);
+    let other = pages.program("other", &[Scope::Read, Scope::Decide, Scope::Metrics, Scope::Embed]);
     let refused = ask(&other);
     assert!(status(&refused) == 403 && !refused.contains("picture\r\n"), "{refused}");
 }
