@@ -12,6 +12,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { desk } from "./desk.mjs";
+import { operating } from "./operating.mjs";
 import { sending } from "./sending.mjs";
 
 const [program, modules, pictures] = process.argv.slice(2).map((path) => resolve(path));
@@ -50,7 +51,8 @@ function prepare() {
 
 async function serve(web = "127.0.0.1:0") {
   const any = "127.0.0.1:0";
-  const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", web]);
+  const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", web],
+    { env: { ...process.env, REUNITE_WEB_EMBED_ORIGINS: "https://shop.example" } });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ready = await new Promise((done, fail) => {
@@ -265,6 +267,7 @@ async function story() {
   await operator.goto(server.token);
   await operator.getByText("operator on this machine").waitFor();
   assert.ok(!operator.url().includes("token"));
+  await operating({ visitor, looked_at, reunite, operator, scratch, web: server.web });
   assert.deepEqual(complaints, []);
 }
 
