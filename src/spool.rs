@@ -8,6 +8,7 @@
 //! Owns the spool folder, open transfers, partials and recovery. Does not look into files and does not empty itself:
 //! the pipeline moves each upload to the blob store. One process at a time may have a spool open.
 
+mod folder_sync;
 mod hashing;
 mod incoming;
 mod open;
@@ -39,6 +40,7 @@ use crate::catalogue::Catalogue;
 use crate::domain::{CustomerId, Micros, UnknownWord, UploadId};
 use crate::store::Blobs;
 use crate::tree::{TreeError, TreePath, is_temporary};
+use folder_sync::FolderSync;
 use quota::Usages;
 
 /// Bytes that are copied at a time. Larger blocks are slower: they leave the processor's cache before they are digested, and
@@ -125,8 +127,8 @@ impl Default for Settings {
 /// The spool folder of a data folder, open for receiving. Shared by reference between connections.
 pub struct Spool {
     folder: PathBuf,
-    /// The folder itself, to bring its names to the disk.
-    handle: File,
+    /// Brings its names to the disk.
+    names: FolderSync,
     catalogue: Arc<Catalogue>,
     blobs: Blobs,
     settings: Settings,
@@ -153,7 +155,7 @@ impl Spool {
         let handle = File::open(folder).map_err(|source| TreeError::io("open the spool folder", folder, source))?;
         let spool = Spool {
             folder: folder.to_owned(),
-            handle,
+            names: FolderSync::new(handle),
             catalogue,
             blobs,
             settings,
@@ -300,7 +302,7 @@ impl Spool {
     /// # Errors
     /// When the system does not tell.
     pub fn space(&self) -> Result<Space, TreeError> {
-        Space::of(&self.handle, self.settings.min_free)
+        Space::of(self.names.folder(), self.settings.min_free)
             .map_err(|source| TreeError::io("ask for the free space of", &self.folder, source))
     }
 
@@ -358,7 +360,7 @@ impl Spool {
     }
 
     fn sync_folder(&self) -> Result<(), TreeError> {
-        self.handle.sync_all().map_err(|source| TreeError::io("sync", &self.folder, source))
+        self.names.sync().map_err(|source| TreeError::io("sync", &self.folder, source))
     }
 
     fn gone(&self, upload: UploadId) -> TreeError {
