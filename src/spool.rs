@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use hashing::digest_of;
+use incoming::Places;
 pub use incoming::{Incoming, Start};
 pub use open::Open;
 pub use quota::Quota;
@@ -137,6 +138,8 @@ pub struct Spool {
     next_number: AtomicU64,
     /// What customers have, for their quotas.
     usages: Usages,
+    /// For those that write past the page cache.
+    places: Places,
 }
 
 impl Spool {
@@ -162,6 +165,7 @@ impl Spool {
             running: Mutex::new(HashMap::new()),
             next_number: AtomicU64::new(1),
             usages: Usages::default(),
+            places: Places::default(),
         };
         let recovered = spool.recover()?;
         Ok((Arc::new(spool), recovered))

@@ -25,6 +25,11 @@ impl Hashing {
         Hashing { hasher: Hasher::new(), covered: 0 }
     }
 
+    /// How far it has come, in bytes.
+    pub(super) fn covered(&self) -> u64 {
+        self.covered
+    }
+
     /// `bytes` were written at `offset`.
     pub(super) fn wrote(&mut self, offset: u64, bytes: &[u8]) {
         if offset == self.covered {

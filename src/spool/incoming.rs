@@ -2,8 +2,10 @@
 
 mod begin;
 mod commit;
+mod past_cache;
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -11,11 +13,13 @@ use std::sync::Arc;
 
 use super::hashing::Hashing;
 use super::open::Open;
-use super::{Endpoint, Registered, Spool};
+use super::{BLOCK_BYTES, Endpoint, Registered, Spool};
 use crate::catalogue::{EntryFile, NewPartial};
 use crate::domain::{CustomerId, Micros, PartialId, UploadId};
 use crate::tree::{TreeError, TreePath, place};
 use commit::{Received, is_superseded};
+use past_cache::PastCache;
+pub(super) use past_cache::Places;
 
 /// A transfer that has passed this many bytes gets a row, so that it can be resumed even after a crash of the server.
 /// Smaller ones are quicker sent again than two commits are made.
@@ -27,6 +31,9 @@ const SPACE_CHECK_BYTES: u64 = 64 << 20;
 /// Each time this many bytes have come, the disk begins to write them, so that the end of a long transfer need not wait for
 /// all of them.
 const WRITE_OUT_BYTES: u64 = 8 << 20;
+
+/// From here on a file is written past the page cache. A picture is shorter: it is read again in a moment, and better found there.
+pub(super) const PAST_CACHE_FROM_BYTES: u64 = 32 << 20;
 
 /// A transfer is held against its customer's quota at least each time this many bytes have come. Nearer to the end of the room,
 /// after a quarter of what is left, so that several at once do not go far beyond it together.
@@ -62,6 +69,10 @@ pub struct Incoming {
     endpoint: Endpoint,
     started_at: Micros,
     pub(super) file: File,
+    /// What writes a long file; then its last bytes are not in `file` yet.
+    past_cache: Option<PastCache>,
+    /// How long the file must be before that is tried (again).
+    past_cache_from: u64,
     spool_file: String,
     hashing: Hashing,
     size: u64,
@@ -111,8 +122,8 @@ impl Incoming {
         if end >= self.space_check_at {
             self.check_space(end)?;
         }
-        self.file.write_all_at(bytes, offset).map_err(|source| TreeError::io("write", self.file_path(), source))?;
         self.in_order &= offset == self.size;
+        self.bring(offset, bytes).map_err(|source| TreeError::io("write", self.file_path(), source))?;
         self.hashing.wrote(offset, bytes);
         self.grown(self.size.max(end));
         if self.in_order {
@@ -127,9 +138,47 @@ impl Incoming {
         Ok(())
     }
 
+    /// Brings bytes into the file, or on their way there.
+    fn bring(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if !self.in_order {
+            self.come_back()?;
+        }
+        if let Some(past_cache) = &mut self.past_cache {
+            return past_cache.write(bytes);
+        }
+        // What the digest does not cover yet will be read, from the cache.
+        let is_long = self.in_order && offset >= self.past_cache_from && self.hashing.covered() == offset;
+        let from = offset.next_multiple_of(past_cache::ALIGNMENT);
+        let (first, rest) = bytes.split_at(bytes.len().min((from - offset) as usize));
+        let rest = if is_long && !rest.is_empty() {
+            self.past_cache = PastCache::begin(&self.spool.places, &self.file, &self.file_path(), from);
+            self.past_cache_from = from + PAST_CACHE_FROM_BYTES;
+            rest
+        } else {
+            &[]
+        };
+        match &mut self.past_cache {
+            Some(past_cache) => {
+                self.file.write_all_at(first, offset)?;
+                past_cache.write(rest)
+            }
+            None => write_in_pieces(&self.file, bytes, offset),
+        }
+    }
+
+    /// Lets everything that was written be in the file.
+    fn come_back(&mut self) -> io::Result<()> {
+        let Some(past_cache) = self.past_cache.take() else { return Ok(()) };
+        self.past_cache_from = self.size + PAST_CACHE_FROM_BYTES;
+        past_cache.finish(&self.file)
+    }
+
     /// Lets the disk begin with what it can write by now, and does not wait for it. It is no promise, so its failure is none:
     /// [`Incoming::sync`] meets the same disk.
     fn write_out(&mut self) {
+        if self.past_cache.is_some() {
+            self.written_out = self.size;
+        }
         let waiting = self.size - self.written_out;
         if waiting >= WRITE_OUT_BYTES {
             begin_writing(&self.file, self.written_out, waiting);
@@ -143,6 +192,7 @@ impl Incoming {
     /// As [`Incoming::write`].
     pub fn set_size(&mut self, size: u64) -> Result<(), TreeError> {
         self.check_size(size)?;
+        self.come_back().map_err(|source| TreeError::io("write", self.file_path(), source))?;
         self.file.set_len(size).map_err(|source| TreeError::io("resize", self.file_path(), source))?;
         self.hashing.resized(size);
         self.in_order &= size == self.size;
@@ -181,7 +231,8 @@ impl Incoming {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, TreeError> {
+    pub fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<usize, TreeError> {
+        self.come_back().map_err(|source| TreeError::io("write", self.file_path(), source))?;
         self.file.read_at(into, offset).map_err(|source| TreeError::io("read back", self.file_path(), source))
     }
 
@@ -190,7 +241,8 @@ impl Incoming {
     /// # Errors
     /// When the disk fails.
     pub fn sync(&mut self) -> Result<(), TreeError> {
-        self.file.sync_data().map_err(|source| TreeError::io("sync", self.file_path(), source))
+        let synced = self.come_back().and_then(|()| self.file.sync_data());
+        synced.map_err(|source| TreeError::io("sync", self.file_path(), source))
     }
 
     /// Completes the transfer. When this returns, bytes, name, customer, size and digest are on the disk, and the endpoint
@@ -358,6 +410,16 @@ impl Incoming {
     pub(super) fn file_path(&self) -> PathBuf {
         self.spool.folder.join(&self.spool_file)
     }
+}
+
+/// Writes through the page cache. For larger pieces Linux takes large pages, see [`BLOCK_BYTES`].
+fn write_in_pieces(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    let mut at = offset;
+    for piece in bytes.chunks(BLOCK_BYTES) {
+        file.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+    }
+    Ok(())
 }
 
 /// Starts the writing of a range of dirty pages.

@@ -25,6 +25,12 @@ use crate::tree::TreeError;
 /// Bytes of one block; a transfer holds two at most. See the spool's, why not more.
 const BLOCK_BYTES: usize = 128 << 10;
 
+/// From so many bytes on, blocks are larger: each costs two threads a wake-up, and there are few such transfers at a time.
+const LONG_FROM_BYTES: u64 = 32 << 20;
+
+/// Bytes of one block of a long transfer.
+const LONG_BLOCK_BYTES: usize = 256 << 10;
+
 /// How long a data connection in TLS may take to close after its last byte.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
@@ -190,7 +196,10 @@ fn log_fault(result: Result<(), TreeError>) {
 impl Stream {
     /// Reads until the block is full or nothing more comes.
     async fn fill(&mut self, block: &mut Vec<u8>) -> Filled {
-        while block.len() < BLOCK_BYTES {
+        let is_long = self.moved.load(Ordering::Relaxed) >= LONG_FROM_BYTES;
+        let full = if is_long { LONG_BLOCK_BYTES } else { BLOCK_BYTES };
+        block.reserve_exact(full - block.len());
+        while block.len() < full {
             let read = tokio::select! {
                 biased;
                 () = aborted(&mut self.signal) => return Filled::Aborted,

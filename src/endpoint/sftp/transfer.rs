@@ -123,7 +123,7 @@ impl Transfer {
     /// # Errors
     /// When the file cannot be read.
     pub fn read_at(&mut self, tree: &Tree, offset: u64, buffer: &mut [u8]) -> Result<usize, Failure> {
-        if let Some(incoming) = &self.incoming {
+        if let Some(incoming) = &mut self.incoming {
             return Ok(incoming.read_at(offset, buffer)?);
         }
         let file = match self.reading {

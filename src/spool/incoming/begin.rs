@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::sync::Arc;
 
-use super::{Incoming, SPACE_CHECK_BYTES, Start};
+use super::{Incoming, PAST_CACHE_FROM_BYTES, SPACE_CHECK_BYTES, Start};
 use crate::domain::{CustomerId, Micros, PartialId};
 use crate::spool::hashing::Hashing;
 use crate::spool::open::Open;
@@ -98,6 +98,8 @@ impl Incoming {
             endpoint,
             started_at,
             file,
+            past_cache: None,
+            past_cache_from: PAST_CACHE_FROM_BYTES,
             spool_file,
             hashing: Hashing::new(),
             size: 0,
@@ -134,6 +136,8 @@ impl Incoming {
             endpoint,
             started_at,
             file,
+            past_cache: None,
+            past_cache_from: PAST_CACHE_FROM_BYTES,
             spool_file,
             hashing: Hashing::new(),
             size,
