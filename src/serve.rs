@@ -4,6 +4,7 @@
 //! answered before what was acknowledged is known again. Stop: no new connections, running transfers end, the pipeline
 //! finishes the files under way. What remains is done after the next start.
 
+mod open_files;
 mod ways_in;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -218,6 +219,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     config.web.check().map_err(Error::Start)?;
     let postman =
         Postman::new(&config.mail, &config.web.address()).map_err(|error| Error::Start(format!("mail: {error}")))?;
+    open_files::raise_limit(config.limits.connections);
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
