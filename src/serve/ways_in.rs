@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -21,6 +21,10 @@ use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
 use crate::web::{Line, Ports};
+
+/// Connections that may wait to be accepted; the system allows as many by default. Of more than that, Linux lets clients believe
+/// that they are connected and forgets some, who then wait for a greeting: with the usual 128, hundreds that came at once.
+const BACKLOG: u32 = 4096;
 
 /// Listeners that are open and not served yet.
 pub(super) struct WaysIn {
@@ -138,7 +142,14 @@ impl WaysIn {
 /// # Errors
 /// When the system refuses.
 pub(super) async fn bind(what: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { what, address, source })
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that was just stopped leaves connections behind, which must not keep the next from its port.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| Error::Listen { what, address, source })
 }
 
 /// How visitors come to the pages.
