@@ -194,7 +194,9 @@ fn login_settings(config: &Config) -> LoginSettings {
         window: Duration::from_secs(config.limits.ban_seconds),
         ..PenaltySettings::default()
     };
-    LoginSettings { penalty, ..LoginSettings::default() }
+    // Whoever may have a connection may wait on it: many clients of one customer begin at the same moment, and need one run.
+    let waiting_max = config.limits.connections;
+    LoginSettings { penalty, waiting_max, ..LoginSettings::default() }
 }
 
 /// The settings of the FTP listeners `group`.
