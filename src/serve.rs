@@ -220,6 +220,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     let postman =
         Postman::new(&config.mail, &config.web.address()).map_err(|error| Error::Start(format!("mail: {error}")))?;
     open_files::raise_limit(config.limits.connections);
+    share_free_memory();
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -234,6 +235,16 @@ pub fn run(config: &Config) -> Result<(), Error> {
     // Transfers that were cut off by the end of their time are still being kept as partials.
     runtime.shutdown_timeout(Duration::from_secs(5));
     served
+}
+
+/// Lets threads share what was freed. Each upload is on one of many threads for a moment; glibc would keep the blocks that each of
+/// these freed apart from the others'.
+fn share_free_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes two numbers. No other thread runs yet.
+    if unsafe { libc::mallopt(libc::M_ARENA_MAX, 4) } == 0 {
+        tracing::debug!("threads keep what they freed to themselves");
+    }
 }
 
 async fn listen(config: &Config, house: &House) -> Result<(), Error> {
