@@ -6,8 +6,8 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 use tokio::io::AsyncWriteExt as _;
@@ -27,6 +27,9 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a balancer may take to say for whom it speaks; it has that ready when it connects.
 const HEADER_WAIT: Duration = Duration::from_secs(5);
+
+/// The log hears of refused connections this often, at most.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 
 /// What differs between the ways in.
 #[derive(Clone, Debug, Default)]
@@ -134,7 +137,7 @@ async fn attend<H, F>(
             }
         }
         Err(Turned::Full) => {
-            tracing::warn!(%peer, "connection refused: too many are open");
+            note_refused(peer);
             refuse(stream, full).await;
         }
         // Who is not wanted is not talked to.
@@ -166,6 +169,20 @@ fn note_end(ended: Result<(), tokio::task::JoinError>) {
     {
         tracing::error!("a connection's session panicked: {error}");
     }
+}
+
+/// Tells the log that connections are refused, and how many; not for each of a flood.
+fn note_refused(peer: SocketAddr) {
+    static REFUSED: Mutex<(Option<Instant>, u64)> = Mutex::new((None, 0));
+    // Both are replaced together, so a panic elsewhere leaves them usable.
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (told, since) = *refused;
+    if told.is_some_and(|told| told.elapsed() < REFUSED_PAUSE) {
+        *refused = (told, since + 1);
+        return;
+    }
+    *refused = (Some(Instant::now()), 0);
+    tracing::warn!(%peer, not_told_before = since, "connection refused: too many are open");
 }
 
 async fn refuse(mut stream: TcpStream, full: &'static [u8]) {
