@@ -111,9 +111,9 @@ impl Connections {
         let mut counts = self.lock();
         let from_host = |counts: &Counts| counts.hosts.get(&host).copied().unwrap_or(0);
         if from_host(&counts) >= self.caps.per_address {
-            counts.make_room(self.caps.half_open, Some(host));
+            counts.make_room(self.caps.half_open, host, Some(host));
         } else if counts.total >= self.caps.total {
-            counts.make_room(self.caps.half_open, None);
+            counts.make_room(self.caps.half_open, host, None);
         }
         if counts.total >= self.caps.total || from_host(&counts) >= self.caps.per_address {
             return Err(Turned::Full);
@@ -133,15 +133,19 @@ impl Connections {
 }
 
 impl Counts {
-    /// Takes the place of a connection without a sign-in that is at least `age` old: the oldest from `host`, or of the host
-    /// that has most of them.
-    fn make_room(&mut self, age: Duration, host: Option<IpAddr>) {
+    /// Takes the place of a connection without a sign-in that is at least `age` old, for one from `newcomer`: the oldest from
+    /// `host`, or of the host that has most of them. Where that one has more than the newcomer would have, its oldest goes
+    /// however young: those who open connections faster than that would else keep everybody out.
+    fn make_room(&mut self, mut age: Duration, newcomer: IpAddr, host: Option<IpAddr>) {
         let host = host.or_else(|| {
             let mut waiting: HashMap<IpAddr, usize> = HashMap::new();
             for half in self.half_open.values() {
                 *waiting.entry(half.host).or_default() += 1;
             }
             let most = waiting.values().copied().max()?;
+            if most > waiting.get(&newcomer).copied().unwrap_or(0) + 1 {
+                age = Duration::ZERO;
+            }
             // Among equals, whose connection has waited longest.
             self.half_open.values().map(|half| half.host).find(|host| waiting.get(host) == Some(&most))
         });
@@ -248,9 +252,9 @@ mod tests {
         let (mut first, mut second) = (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
         assert_eq!(connections.admit(HERE).err(), Some(Turned::Full), "two from one address");
         let _other = connections.admit(address(1)).unwrap();
-        assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full), "three in all");
-
         first.sign_in(CustomerId(1)).unwrap();
+        assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full), "three in all, of whom no host has more");
+
         first.sign_in(CustomerId(1)).unwrap();
         assert_eq!(second.sign_in(CustomerId(1)), Err(TooMany));
         drop(first);
@@ -303,6 +307,19 @@ mod tests {
         assert_eq!(connections.open(), 100);
         drop((flood, more));
         assert_eq!(connections.open(), 1);
+    }
+
+    #[test]
+    fn who_opens_connections_faster_than_they_age_keeps_nobody_out() {
+        let caps = Caps { total: 6, per_address: 5, half_open: Duration::from_secs(3600), ..Caps::default() };
+        let connections = Connections::new(caps);
+        let flood: Vec<Place> = (0..6).map(|n| connections.admit(address(n % 2)).unwrap()).collect();
+        assert_eq!(connections.admit(address(0)).err(), Some(Turned::Full), "who has as many gets no more");
+        let mut customer = connections.admit(address(2)).unwrap();
+        assert!(is_cut(&flood[0]));
+        customer.sign_in(CustomerId(1)).unwrap();
+        let _second = connections.admit(address(2)).unwrap();
+        assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full), "two of two each");
     }
 
     #[test]
