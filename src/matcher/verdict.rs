@@ -15,7 +15,8 @@
 //!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same
 //!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
 //!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
-//!    that record's own original is certain. Where the recorded name (as in tier 3) and size are the file's, contents and
+//!    that record's own original is certain. Where siblings are about, frames or cards that resemble either, the file has to make
+//!    it as an original does, not as a copy, unless its recorded name tells it from them. Where the recorded name (as in tier 3) and size are the file's, contents and
 //!    records whose names say another shot of the same camera are no rivals; where length and size are, records of which
 //!    another length is recorded. A file that was recorded, by length or name, needs to make the thumbnail only as closely as a
 //!    copy that has lost much ([`supported`]).
@@ -309,12 +310,24 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
             && !pair.agreement.name_differs
             && !pair.agreement.taken_differs()
             && !pair.reproduces_another
+            && (pair.reproduces_exactly || pair.told_by_name() || !has_family(pairs, pair))
     };
     let content = pairs[*made.first()?].content;
     let alone = made.iter().all(|&at| pairs[at].content == content);
     let contradicted = open.iter().any(|&at| pairs[at].content != content && contradicts(&pairs[at]));
     let best = best(pairs, made)?;
     (alone && !contradicted && sound(&pairs[best])).then_some(best)
+}
+
+/// Whether frames of the same burst or film, or cards of one template, are about: another content resembles the record's
+/// thumbnail, or the image that of another record. Then the right one may be a frame that was never sent, and frames that hardly moved
+/// come as near as copies do, but seldom as near as originals.
+fn has_family(pairs: &[Pair], pair: &Pair) -> bool {
+    let is_sibling = |other: &Pair| {
+        let resembles = other.telling.is_some_and(|residual| resembles(&residual));
+        other.content != pair.content && resembles && !other.image.truncated
+    };
+    pair.has_siblings || pairs.iter().any(is_sibling)
 }
 
 /// A file with the recorded length and size speaks against every other content, whatever that makes, unless it plainly is

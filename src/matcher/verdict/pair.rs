@@ -8,7 +8,7 @@ use super::super::metadata::{Agreement, Register, agreement, name_differs};
 use super::super::names::Name;
 use super::super::taken::{Moment, Taken};
 use super::super::verify::Residual;
-use super::{RIVAL_Z_MAX, answers, certain};
+use super::{RIVAL_Z_MAX, answers, certain, resembles};
 use crate::domain::{ImageId, RecordId};
 use crate::recipe::Fit;
 
@@ -27,6 +27,10 @@ pub(super) struct Pair<'a> {
     pub telling: Option<Residual>,
     /// Whether the recipe known makes each of the record's thumbnails from the file; nothing where none is known.
     pub reproduces: Option<bool>,
+    /// Whether each of them is made as an original makes it, and not only as a copy does.
+    pub reproduces_exactly: bool,
+    /// The image resembles the thumbnail of another record, which did not lose the same original: a burst, a film, a template.
+    pub has_siblings: bool,
     /// The fit of the thumbnail that it is made worst, if the recipe known makes each of them as closely as from a copy.
     pub close: Option<Fit>,
     /// The contrast of the record's thumbnails where the picture lies on them, in levels: of the residual, or where the generic
@@ -61,7 +65,7 @@ impl Pair<'_> {
 pub(super) fn by_record(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
     let mut pairs = pairs_of(facts);
     answers::extend(&mut pairs);
-    mark_those_that_reproduce_another(&mut pairs, facts);
+    mark_those_that_others_may_have_lost(&mut pairs, facts);
     pairs
 }
 
@@ -99,6 +103,10 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             residual: candidate.and_then(|candidate| worst(candidate.residuals())),
             telling: candidate.and_then(|candidate| worst(candidate.telling())),
             reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
+            reproduces_exactly: candidate
+                .and_then(|candidate| of_every_fit(candidate, |fit| fit.near && fit.within))
+                .unwrap_or(false),
+            has_siblings: false,
             close: candidate.and_then(|candidate| worst_of_close_fits(candidate)),
             detail: candidate.map_or(0.0, |candidate| detail(candidate)),
             reproduces_another: false,
@@ -123,14 +131,18 @@ fn are_twins(a: &RecordFacts, b: &RecordFacts) -> bool {
     a_name.is_same(&b_name) && (a_name.tells() || sizes == Some(true)) && !contradicted
 }
 
-/// Finds the images that another record may have lost, too: those that nearly make its thumbnail, or resemble it where its
+/// Finds the images that resemble what another record lost, and of these the ones that it may have lost, too: those that nearly make its thumbnail, or resemble it where its
 /// recipe is not known and its own original is not certain.
-fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, facts: &Facts) {
+fn mark_those_that_others_may_have_lost(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, facts: &Facts) {
     let records: HashMap<RecordId, &RecordFacts> = facts.records.iter().map(|record| (record.id, record)).collect();
     let certain: HashMap<RecordId, ImageId> =
         pairs.iter().filter_map(|(&record, pairs)| Some((record, pairs[certain(pairs)?].image.id))).collect();
     let mut near: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
+    let mut alike: HashMap<ImageId, Vec<&RecordFacts>> = HashMap::new();
     for candidate in &facts.candidates {
+        if worst(candidate.telling()).is_some_and(|residual| resembles(&residual)) {
+            alike.entry(candidate.image).or_default().extend(records.get(&candidate.record));
+        }
         let taken = certain.get(&candidate.record).is_some_and(|&image| image != candidate.image);
         let may_be_its_own = match of_every_fit(candidate, |fit| fit.alike) {
             Some(nearly) => nearly,
@@ -141,6 +153,9 @@ fn mark_those_that_reproduce_another(pairs: &mut BTreeMap<RecordId, Vec<Pair>>, 
         }
     }
     for pair in pairs.values_mut().flatten() {
+        let alike = alike.get(&pair.image.id).into_iter().flatten();
+        let mut alike = alike.filter(|other| other.id != pair.record.id && !pair.record.lost_the_same(other));
+        pair.has_siblings = alike.any(|other| !are_twins(pair.record, other));
         let others = near.get(&pair.image.id).into_iter().flatten();
         let others = others.filter(|other| other.id != pair.record.id && !pair.record.lost_the_same(other));
         let others = others.filter(|other| pair.reproduces != Some(true) || !are_twins(pair.record, other));

@@ -288,3 +288,31 @@ fn a_picture_that_was_ordered_twice_is_put_on_both_records_whose_thumbnails_it_m
     facts.records[0].bytes = Some(8);
     assert_eq!(attached(&facts), [], "of two lengths they are two pictures");
 }
+
+#[test]
+fn where_siblings_are_about_a_copy_proves_nothing_and_an_original_does() {
+    let as_a_copy = |image, record| {
+        let mut candidate = made(image, record, true);
+        candidate.measured[0].fit.as_mut().unwrap().within = false;
+        candidate
+    };
+    let alone = silent(2, 2, vec![as_a_copy(1, 1), measured(2, 1, 40.0), measured(1, 2, 40.0)]);
+    assert_eq!(attached(&alone), [(1, 1, Method::Recipe)]);
+    let siblings = |of: [CandidateFacts; 2]| silent(2, 2, of.into());
+    let of_the_record = measured(2, 1, 9.0);
+    let of_the_file = measured(1, 2, 9.0);
+    assert_eq!(
+        attached(&siblings([as_a_copy(1, 1), of_the_record.clone()])),
+        [],
+        "the right frame may not have been sent"
+    );
+    assert_eq!(attached(&siblings([as_a_copy(1, 1), of_the_file.clone()])), [], "it may be another record's frame");
+    for sibling in [of_the_record, of_the_file] {
+        let mut facts = siblings([made(1, 1, true), sibling.clone()]);
+        assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "as an original makes it");
+        facts.candidates[0] = as_a_copy(1, 1);
+        (facts.records[0].filename, facts.records[0].size) = (Some("IMG_0042.JPG".into()), Some((4000, 3000)));
+        facts.images[0].paths = vec![b"IMG_0042.JPG".to_vec()];
+        assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "by its name it is this one");
+    }
+}
