@@ -6,6 +6,14 @@ use super::mirrors::FLIPPED;
 /// less the `slack` of that image, the smallest of the four.
 pub(super) fn least(words: [&[u64]; 4], leader: &[u64; 4], slack: &[i16; 4], least: &mut [i16]) {
     #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512vpopcntdq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+    {
+        // SAFETY: the processor has what the function was compiled for.
+        return unsafe { least_avx512(words, leader, slack, least) };
+    }
+    #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
         // SAFETY: the processor has what the function was compiled for.
         return unsafe { least_avx2(words, leader, slack, least) };
@@ -13,7 +21,14 @@ pub(super) fn least(words: [&[u64]; 4], leader: &[u64; 4], slack: &[i16; 4], lea
     least_plainly(words, leader, slack, least);
 }
 
-/// The same compiled for processors that count the bits of several words at once.
+/// The same compiled for processors that count the bits of eight words with one instruction.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512vpopcntdq,avx512bw,avx512vl,popcnt")]
+fn least_avx512(words: [&[u64]; 4], leader: &[u64; 4], slack: &[i16; 4], least: &mut [i16]) {
+    least_plainly(words, leader, slack, least);
+}
+
+/// The same compiled for those that count the bits of several words at once.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,popcnt")]
 fn least_avx2(words: [&[u64]; 4], leader: &[u64; 4], slack: &[i16; 4], least: &mut [i16]) {
