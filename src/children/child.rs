@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 
+use super::kept::{Identity, Kept};
 use super::wire::{Answer, Asked, Frames, Job, Orders, Report, Request, send};
 use super::{Examination, ThumbnailExamination};
 use crate::decode::{Limits, Pixels, Scale, Unreadable, decode, panic_text};
@@ -19,6 +20,9 @@ use crate::matcher::content::{self, Detail};
 use crate::matcher::verify::{Coding, MASTER_SIDE, Master, Residual, Thumbnail, Verifier};
 use crate::placeholder;
 use crate::recipe::{Cells, Excess, Fit, Map, Mark, Partition, Recipe, Reproducer, Upload};
+
+/// Uploads that are kept as content comparisons see them, about a megabyte each.
+const DETAILS_KEPT: usize = 24;
 
 /// The EXIF orientation of a picture that lies as it should.
 const UPRIGHT: u8 = 1;
@@ -52,11 +56,12 @@ fn work() -> io::Result<()> {
     send(&stream, &Report::Ready, &[], &[])?;
     let replies = Arc::new(Mutex::new(stream));
     let orders = Arc::new(orders);
+    let details = Arc::new(Kept::new(DETAILS_KEPT));
     while let Some((job, bytes)) = frames.next::<Job>()? {
         let files = (0..job.files).filter_map(|_| frames.take_file()).collect();
-        let (replies, orders) = (Arc::clone(&replies), Arc::clone(&orders));
+        let (replies, orders, details) = (Arc::clone(&replies), Arc::clone(&orders), Arc::clone(&details));
         workers.spawn(move || {
-            let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.request, files, &bytes, &orders)))
+            let answer = catch_unwind(AssertUnwindSafe(|| answer(&job.request, files, &bytes, &orders, &details)))
                 .unwrap_or_else(|panic| {
                     let detail = format!("the decoder panicked: {}", panic_text(panic.as_ref()));
                     Answer::Failed(Unreadable::Corrupt { kind: Kind::Unknown, detail })
@@ -98,7 +103,7 @@ fn close_inherited() -> io::Result<()> {
     }
 }
 
-fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) -> Answer {
+fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders, details: &Kept<Detail>) -> Answer {
     let mut files = files.into_iter();
     let file = files.next();
     match request {
@@ -119,9 +124,8 @@ fn answer(request: &Request, files: Vec<File>, bytes: &[u8], orders: &Orders) ->
             Some(file) => upload(Some(file), orders).and_then(|bytes| show(&bytes, *side, &orders.limits)),
             None => show(bytes, *side, &orders.thumbnail_limits),
         }),
-        Request::Compare => Answer::Compared(upload(file, orders).and_then(|a| {
-            let a = detail(&a, orders)?;
-            let b = detail(&upload(files.next(), orders)?, orders)?;
+        Request::Compare => Answer::Compared(detail_of(file, orders, details).and_then(|a| {
+            let b = detail_of(files.next(), orders, details)?;
             Ok(content::compare(&a, &b))
         })),
         Request::Reproduce { asked } => {
@@ -254,6 +258,17 @@ fn fits(upload: &[u8], bytes: &[u8], asked: &[Asked], orders: &Orders) -> Result
         fits.min_by(|a, b| b.near.cmp(&a.near).then(a.loss.total_cmp(&b.loss)))
     };
     Ok(asked.iter().map(fit).collect())
+}
+
+/// An upload as it is compared with others, made now or a moment ago.
+fn detail_of(file: Option<File>, orders: &Orders, details: &Kept<Detail>) -> Result<Arc<Detail>, Unreadable> {
+    let identity = file.as_ref().map(Identity::of).transpose();
+    let identity = identity.map_err(|error| Unreadable::Unavailable(error.to_string()))?;
+    let make = || detail(&upload(file, orders)?, orders);
+    match identity {
+        Some(identity) => details.get(identity, make),
+        None => make().map(Arc::new),
+    }
 }
 
 /// An upload as it is compared with others, small enough to be held beside another.

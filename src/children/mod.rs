@@ -9,6 +9,7 @@
 //! up by name. This module decides nothing about pictures and stores nothing.
 
 mod child;
+mod kept;
 mod supervisor;
 mod wire;
 
