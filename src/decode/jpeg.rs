@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::jpeg_dc;
 use super::jpeg_markers::{Frame, Markers, walk};
+use super::jpeg_reduced::{push_luma, push_rows};
 use super::raster::{BoxShrink, Inks, Raster};
 use super::{Limits, Scale, Stored, Unreadable, panic_text};
 use crate::identify::Kind;
@@ -96,11 +96,18 @@ pub(super) fn raster(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Rast
     )?;
 
     let mut shrink = BoxShrink::new(inks, columns, rows, by_box);
-    let whole_blocks = matches!(scale, Scale::Sketch(_)) && by_dct == 8 && inks == Inks::Grey;
-    if whole_blocks && !buffered && end.is_none() && jpeg_dc::push_luma(bytes, &markers, &mut shrink).is_some() {
-        let mut raster = shrink.finish();
-        raster.divisor *= by_dct;
-        return Ok(raster);
+    if by_dct > 1 && !buffered && end.is_none() {
+        let whole_blocks = by_dct == 8 && inks == Inks::Grey;
+        let mut ours = BoxShrink::new(inks, columns, rows, by_box);
+        let read = match whole_blocks {
+            true => push_luma(bytes, &markers, &mut ours),
+            false => push_rows(bytes, &markers, inks, 8 / by_dct as usize, &mut ours),
+        };
+        if read.is_some() {
+            let mut raster = ours.finish();
+            raster.divisor *= by_dct;
+            return Ok(raster);
+        }
     }
     let read = catch_unwind(AssertUnwindSafe(|| {
         read_rows(shortened.as_deref().unwrap_or(bytes), 8 / by_dct as u8, space, &mut shrink)

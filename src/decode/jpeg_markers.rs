@@ -55,7 +55,7 @@ enum LeadingDc {
 }
 
 /// Natural positions of coefficients in the order in which files store them.
-const ZIGZAG: [u8; 64] = [
+pub(super) const ZIGZAG: [u8; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
@@ -82,10 +82,10 @@ impl Frame {
 }
 
 impl Markers {
-    /// The quantisation step of the first component's DC coefficient.
-    pub fn luma_dc_step(&self) -> Option<u16> {
-        let slot = usize::from(self.frame.as_ref()?.components.first()?.table);
-        Some(self.tables.get(slot)?.as_ref()?[0])
+    /// The quantisation steps of a component, row by row.
+    pub fn steps(&self, component: usize) -> Option<[u16; 64]> {
+        let slot = usize::from(self.frame.as_ref()?.components.get(component)?.table);
+        *self.tables.get(slot)?
     }
 
     /// Whether there is a profile, or a part of one.

@@ -89,13 +89,28 @@ fn by_this(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn by_libjpeg(bytes: &[u8]) -> Option<Vec<u8>> {
+    rows_by_libjpeg(bytes, Inks::Grey, 1)
+}
+
+fn rows_by_libjpeg(bytes: &[u8], inks: Inks, side: usize) -> Option<Vec<u8>> {
     std::panic::catch_unwind(|| {
         let mut picture = Decompress::new_mem(bytes).ok()?;
-        picture.scale(1);
-        let mut picture = picture.to_colorspace(ColorSpace::JCS_GRAYSCALE).ok()?;
+        picture.scale(side as u8);
+        picture.do_block_smoothing(false);
+        let space = if inks == Inks::Grey { ColorSpace::JCS_GRAYSCALE } else { ColorSpace::JCS_RGB };
+        let mut picture = picture.to_colorspace(space).ok()?;
         picture.read_scanlines::<u8>().ok()
     })
     .ok()?
+}
+
+fn rows_by_this(bytes: &[u8], inks: Inks, side: usize) -> Option<Vec<u8>> {
+    let markers = walk(bytes);
+    let frame = markers.frame.as_ref()?;
+    let size = |length: u16| (u32::from(length) * side as u32).div_ceil(8);
+    let mut shrink = BoxShrink::new(inks, size(frame.width), size(frame.height), 1);
+    push_rows(bytes, &markers, inks, side, &mut shrink)?;
+    Some(shrink.finish().samples)
 }
 
 #[test]
@@ -116,11 +131,37 @@ fn luma_is_that_of_libjpeg_bit_for_bit() {
 }
 
 #[test]
+fn reduced_colours_are_those_of_libjpeg_bit_for_bit() {
+    for (grey, inks) in [(true, Inks::Grey), (false, Inks::Grey), (false, Inks::Rgb)] {
+        for sampling in [(1, 1), (2, 2), (2, 1), (4, 2)] {
+            for quality in [5, 50, 90, 100] {
+                for (optimised, grain) in [(false, 0), (false, 60), (true, 250)] {
+                    for side in [1, 2, 4] {
+                        let form = Form { grey, sampling, quality, optimised, grain, ..PLAIN };
+                        let bytes = write(form);
+                        let ours = rows_by_this(&bytes, inks, side);
+                        // Colours that would have to be brought to the luma's resolution are left to libjpeg.
+                        let ratio = sampling.0 as usize;
+                        let read = inks == Inks::Grey || sampling.0 == sampling.1 && side * ratio <= 4;
+                        assert_eq!(ours.is_some(), read, "{form:?} at {side} of {inks:?}");
+                        if read {
+                            assert_eq!(ours, rows_by_libjpeg(&bytes, inks, side), "{form:?} at {side} of {inks:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn restart_markers_begin_anew() {
     for restart_interval in [1, 5, 1000] {
         let bytes = write(Form { restart_interval, ..PLAIN });
         assert!(by_this(&bytes).is_some());
         assert_eq!(by_this(&bytes), by_libjpeg(&bytes));
+        assert!(rows_by_this(&bytes, Inks::Rgb, 2).is_some());
+        assert_eq!(rows_by_this(&bytes, Inks::Rgb, 2), rows_by_libjpeg(&bytes, Inks::Rgb, 2));
     }
 }
 
@@ -137,6 +178,7 @@ fn a_missing_end_is_left_to_libjpeg() {
     for end in [whole.len() / 2, whole.len() - 20] {
         let cut = [&whole[..end], b"\xff\xd9"].concat();
         assert_eq!(by_this(&cut), None);
+        assert_eq!(rows_by_this(&cut, Inks::Rgb, 2), None);
     }
 }
 
@@ -151,6 +193,13 @@ proptest! {
         // libjpeg refuses some tables whose length is wrong by a few bytes and that are read here.
         if let (Some(ours), Some(theirs)) = (by_this(&bytes), by_libjpeg(&bytes)) {
             prop_assert_eq!(ours, theirs);
+        }
+        for side in [1, 2] {
+            if let (Some(ours), Some(theirs)) =
+                (rows_by_this(&bytes, Inks::Rgb, side), rows_by_libjpeg(&bytes, Inks::Rgb, side))
+            {
+                prop_assert_eq!(ours, theirs);
+            }
         }
     }
 }
