@@ -101,6 +101,10 @@ const NAME_DETAIL_MIN: f32 = 8.0;
 const NAME_ENLARGED_MIN: f64 = 1.25;
 /// Tier 4: a thumbnail with less contrast than this, in levels, is made by too many pictures.
 const RECIPE_DETAIL_MIN: f32 = 8.0;
+/// Tier 4 among siblings: an original leaves less than this of the gradient unexplained, where the shop's engine is emulated well;
+/// where it is not, frames that hardly moved cannot be told apart, and people decide. One that was attached wrongly left 0.17.
+const EXACT_HZ_MAX: f32 = 0.1;
+
 /// What is to happen with one pair, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {

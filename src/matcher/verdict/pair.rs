@@ -8,7 +8,7 @@ use super::super::metadata::{Agreement, Register, agreement, name_differs};
 use super::super::names::Name;
 use super::super::taken::{Moment, Taken};
 use super::super::verify::Residual;
-use super::{RIVAL_Z_MAX, answers, certain, resembles};
+use super::{EXACT_HZ_MAX, RIVAL_Z_MAX, answers, certain, resembles};
 use crate::domain::{ImageId, RecordId};
 use crate::recipe::Fit;
 
@@ -104,7 +104,7 @@ pub(super) fn pairs_of(facts: &Facts) -> BTreeMap<RecordId, Vec<Pair<'_>>> {
             telling: candidate.and_then(|candidate| worst(candidate.telling())),
             reproduces: candidate.and_then(|candidate| of_every_fit(candidate, |fit| fit.near)),
             reproduces_exactly: candidate
-                .and_then(|candidate| of_every_fit(candidate, |fit| fit.near && fit.within))
+                .and_then(|candidate| of_every_fit(candidate, |fit| fit.near && fit.within && fit.hz <= EXACT_HZ_MAX))
                 .unwrap_or(false),
             has_siblings: false,
             close: candidate.and_then(|candidate| worst_of_close_fits(candidate)),

@@ -293,7 +293,7 @@ fn a_picture_that_was_ordered_twice_is_put_on_both_records_whose_thumbnails_it_m
 fn where_siblings_are_about_a_copy_proves_nothing_and_an_original_does() {
     let as_a_copy = |image, record| {
         let mut candidate = made(image, record, true);
-        candidate.measured[0].fit.as_mut().unwrap().within = false;
+        candidate.measured[0].fit.as_mut().unwrap().hz = 0.17;
         candidate
     };
     let alone = silent(2, 2, vec![as_a_copy(1, 1), measured(2, 1, 40.0), measured(1, 2, 40.0)]);
