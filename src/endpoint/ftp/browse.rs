@@ -40,17 +40,16 @@ impl Session {
         let count = shown.entries.len();
         // A hundred thousand entries take a while, which is not the other sessions' business.
         let lines = blocking(move || lines_of(&shown, form)).await;
-        let (signal, data) = match self.data(0) {
+        let (mut course, data) = match self.data() {
             Ok(data) => data,
             Err(refusal) => {
                 self.reply(refusal).await?;
                 return Ok(Next::Command);
             }
         };
-        self.reply(Reply::new(150, "here comes the list")).await?;
-        let moved = std::sync::Arc::clone(&data.moved);
-        let ended = self.supervise(send_bytes(lines, data), &signal, &moved).await?;
-        self.conclude(ended.map_done(|()| format!("{count} listed")), &signal).await
+        let invitation = Reply::new(150, "here comes the list");
+        let ended = self.supervise(send_bytes(lines, data), &mut course, invitation).await?;
+        self.conclude(ended.map_done(|()| format!("{count} listed")), &course).await
     }
 
     pub(super) async fn status_of(&self, name: &[u8]) -> Reply {

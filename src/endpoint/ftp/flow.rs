@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -61,11 +61,24 @@ pub(super) enum Ended<T> {
     Fault(TreeError),
 }
 
+/// When a client begins TLS on a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TlsBegins {
+    /// By itself, with the connection.
+    AtOnce,
+    /// When it is invited to send.
+    WhenInvited,
+}
+
 /// Everything about a transfer's data connection.
 pub(super) struct Data {
     pub(super) origin: Origin,
     pub(super) peer: IpAddr,
     pub(super) tls: Option<DataTls>,
+    /// How long the client may keep its TLS back before it is invited to send.
+    pub(super) patience: Duration,
+    /// Says that the client is to be invited (150), and whether it has waited for that with its TLS.
+    pub(super) invite: oneshot::Sender<TlsBegins>,
     pub(super) wait_max: Duration,
     pub(super) stall_max: Duration,
     pub(super) signal: watch::Receiver<Signal>,
@@ -92,10 +105,11 @@ enum Filled {
 
 impl Data {
     async fn open<T>(mut self) -> Result<Stream, Ended<T>> {
+        let (peer, tls, wait) = (self.peer, self.tls.as_ref(), self.wait_max);
         let wire = tokio::select! {
             // A connection that has come counts, even if the control connection has gone since.
             biased;
-            wire = self.origin.open(self.peer, self.tls.as_ref(), self.wait_max) => wire.map_err(Ended::NoData)?,
+            wire = self.origin.open(peer, tls, wait, self.patience, self.invite) => wire.map_err(Ended::NoData)?,
             signal = stopped(&mut self.signal) => return Err(Ended::Stopped(signal)),
         };
         Ok(Stream { wire, stall_max: self.stall_max, signal: self.signal, moved: self.moved })

@@ -3,12 +3,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::flow::TlsBegins;
 use super::passive::{NoData, Passive};
 use super::wire::Wire;
 use crate::endpoint::accept::prepare;
@@ -43,25 +47,76 @@ impl Origin {
         Ok(Origin::Active { local: local.to_canonical(), client })
     }
 
-    /// The data connection for `peer`, inside TLS if asked for.
-    pub(super) async fn open(self, peer: IpAddr, tls: Option<&DataTls>, wait: Duration) -> Result<Wire, NoData> {
-        let stream = match self {
-            Origin::Passive(passive) => passive.accept(peer, wait).await?,
-            Origin::Active { local, client } => match timeout(wait, connect(local, client)).await {
-                Ok(connected) => connected.map_err(|error| NoData::Unreachable(client, error))?,
-                Err(_) => return Err(NoData::Unreachable(client, io::ErrorKind::TimedOut.into())),
-            },
+    /// The data connection for `peer`, inside TLS if asked for. Invites the client to send when all is ready for that, or
+    /// after `patience`, since many clients begin TLS only then.
+    ///
+    /// Others begin it with the connection, and some of these take the invitation for its end: basic-ftp for Node asks
+    /// whether the connection has a cipher, which one that resumes a session always has, and closes the connection of an
+    /// empty file in the middle of the handshake. They are not invited before it is over.
+    pub(super) async fn open(
+        self,
+        peer: IpAddr,
+        tls: Option<&DataTls>,
+        wait: Duration,
+        patience: Duration,
+        invite: oneshot::Sender<TlsBegins>,
+    ) -> Result<Wire, NoData> {
+        let invite = |begins| {
+            if invite.send(begins).is_err() {
+                tracing::debug!("nobody is left to be invited");
+            }
         };
-        let Some(tls) = tls else { return Ok(Wire::Plain(stream)) };
-        let stream: TlsStream<TcpStream> = match timeout(wait, tls.accept(stream)).await {
-            Ok(accepted) => accepted.map_err(NoData::Handshake)?,
-            Err(_) => return Err(NoData::Handshake(io::ErrorKind::TimedOut.into())),
+        let Some(tls) = tls else {
+            invite(TlsBegins::AtOnce);
+            return Ok(Wire::Plain(self.stream(peer, wait).await?));
         };
-        if !tls.is_welcome(&stream) {
-            return Err(NoData::OtherSession);
+        let has_begun = AtomicBool::new(false);
+        let mut wire = pin!(async {
+            let stream = self.stream(peer, wait).await?;
+            let first = timeout(wait, stream.peek(&mut [0])).await.map_err(io::Error::from);
+            first.flatten().map_err(NoData::Handshake)?;
+            has_begun.store(true, Ordering::Relaxed);
+            handshake(stream, tls, wait).await
+        });
+        tokio::select! {
+            biased;
+            early = &mut wire => {
+                let early = early?;
+                invite(TlsBegins::AtOnce);
+                Ok(early)
+            }
+            () = sleep(patience) => {
+                if has_begun.load(Ordering::Relaxed) {
+                    let late = wire.await?;
+                    invite(TlsBegins::AtOnce);
+                    return Ok(late);
+                }
+                invite(TlsBegins::WhenInvited);
+                wire.await
+            }
         }
-        Ok(Wire::Tls(Box::new(stream)))
     }
+
+    async fn stream(self, peer: IpAddr, wait: Duration) -> Result<TcpStream, NoData> {
+        match self {
+            Origin::Passive(passive) => passive.accept(peer, wait).await,
+            Origin::Active { local, client } => match timeout(wait, connect(local, client)).await {
+                Ok(connected) => connected.map_err(|error| NoData::Unreachable(client, error)),
+                Err(_) => Err(NoData::Unreachable(client, io::ErrorKind::TimedOut.into())),
+            },
+        }
+    }
+}
+
+async fn handshake(stream: TcpStream, tls: &DataTls, wait: Duration) -> Result<Wire, NoData> {
+    let stream: TlsStream<TcpStream> = match timeout(wait, tls.accept(stream)).await {
+        Ok(accepted) => accepted.map_err(NoData::Handshake)?,
+        Err(_) => return Err(NoData::Handshake(io::ErrorKind::TimedOut.into())),
+    };
+    if !tls.is_welcome(&stream) {
+        return Err(NoData::OtherSession);
+    }
+    Ok(Wire::Tls(Box::new(stream)))
 }
 
 async fn connect(local: IpAddr, client: SocketAddr) -> io::Result<TcpStream> {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::net::sockopt;
@@ -15,12 +15,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::FtpContext;
 use super::command::{Command, parse, verb};
-use super::flow::Signal;
+use super::flow::{Signal, TlsBegins};
 use super::line::{Line, Lines};
 use super::listing::Facts;
 use super::origin::Origin;
 use super::reply::Reply;
 use super::sums::Sum;
+use super::transfer::Course;
 use super::wire::Wire;
 use crate::endpoint::accept::is_set;
 use crate::endpoint::blocking;
@@ -65,6 +66,8 @@ pub(super) struct Session {
     pub(super) rename_from: Option<TreePath>,
     pub(super) facts: Facts,
     pub(super) hash: Sum,
+    /// When the client has begun TLS on its last data connection.
+    pub(super) tls_begins: TlsBegins,
     /// What marks the tickets of this session's TLS, so that its data connections can be told from others'.
     pub(super) ticket_mark: [u8; 16],
 }
@@ -144,6 +147,7 @@ impl Session {
             rename_from: None,
             facts: Facts::default(),
             hash: Sum::ALL[0],
+            tls_begins: TlsBegins::AtOnce,
             ticket_mark,
         }
     }
@@ -253,23 +257,36 @@ impl Session {
     }
 
     /// Runs a transfer while the control connection stays open for ABOR and STAT. Other commands wait for their turn.
+    /// `invitation` goes to the client once its data connection is ready for it.
     ///
     /// # Errors
     /// When the control connection breaks as a reply is sent; the transfer is dropped then.
     pub(super) async fn supervise<T>(
         &mut self,
         transfer: impl Future<Output = T>,
-        signal: &watch::Sender<Signal>,
-        moved: &AtomicU64,
+        course: &mut Course,
+        invitation: Reply,
     ) -> io::Result<T> {
         tokio::pin!(transfer);
-        let mut open = true;
+        let (mut open, mut invitation) = (true, Some(invitation));
         loop {
             let mut bytes = [0; READ_BYTES];
             let read = tokio::select! {
                 biased;
+                begins = &mut course.invited, if invitation.is_some() => {
+                    // Without a data connection there is nothing to invite to, and the transfer's end tells why.
+                    if let (Some(invitation), Ok(begins)) = (invitation.take(), begins) {
+                        self.invite(invitation, begins).await?;
+                    }
+                    continue;
+                }
                 read = self.wire.read(&mut bytes), if open && self.ahead.len() < AHEAD_MAX => read,
-                ended = &mut transfer => return Ok(ended),
+                ended = &mut transfer => {
+                    if let Some(invitation) = invitation && let Ok(begins) = course.invited.try_recv() {
+                        self.invite(invitation, begins).await?;
+                    }
+                    return Ok(ended);
+                }
             };
             match read {
                 Ok(count @ 1..) => self.lines.feed(&bytes[..count]),
@@ -277,23 +294,29 @@ impl Session {
                     open = false;
                     let leaves = self.ahead.iter().any(|line| matches!(line, Line::Text(text) if verb(text) == "QUIT"));
                     if !leaves {
-                        signal.send_replace(Signal::Gone);
+                        course.signal.send_replace(Signal::Gone);
                     }
                 }
             }
             while let Some(line) = self.lines.next() {
                 match &line {
                     Line::Text(text) if verb(text) == "ABOR" => {
-                        signal.send_replace(Signal::Abort);
+                        course.signal.send_replace(Signal::Abort);
                     }
                     Line::Text(text) if matches!(parse(text), Ok(Command::Stat(None))) => {
-                        let moved = moved.load(Ordering::Relaxed);
+                        let moved = course.moved.load(Ordering::Relaxed);
                         self.reply(Reply::new(213, format!("a transfer is running, {moved} bytes so far"))).await?;
                     }
                     _ => self.ahead.push_back(line),
                 }
             }
         }
+    }
+
+    /// Asks for the bytes of a transfer, or announces them.
+    async fn invite(&mut self, invitation: Reply, begins: TlsBegins) -> io::Result<()> {
+        self.tls_begins = begins;
+        self.reply(invitation).await
     }
 }
 

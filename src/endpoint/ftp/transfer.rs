@@ -3,12 +3,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::command::Family;
-use super::flow::{Data, Ended, Signal, receive, send_file};
+use super::flow::{Data, Ended, Signal, TlsBegins, receive, send_file};
 use super::origin::Origin;
 use super::passive::Passive;
 use super::reply::Reply;
@@ -16,6 +17,19 @@ use super::session::{Next, Session, tree_reply};
 use crate::endpoint::blocking;
 use crate::spool::{Endpoint, Incoming, Start};
 use crate::tree::{TreeError, TreePath};
+
+/// How long a client may keep its TLS on a data connection back before it is invited to send. Clients that begin by
+/// themselves do so with the connection; those that wait for the invitation lose this once, at their first transfer.
+const TLS_WAIT: Duration = Duration::from_millis(100);
+
+/// The session's side of a transfer.
+pub(super) struct Course {
+    pub(super) signal: watch::Sender<Signal>,
+    /// Bytes moved so far.
+    pub(super) moved: Arc<AtomicU64>,
+    /// Resolves when the client is to be told that the transfer begins.
+    pub(super) invited: oneshot::Receiver<TlsBegins>,
+}
 
 impl<T> Ended<T> {
     /// The same end, with what is to be said when it was a good one.
@@ -116,8 +130,8 @@ impl Session {
         }
     }
 
-    /// What a transfer needs for its data connection; takes away what PASV made.
-    pub(super) fn data(&mut self, moved: u64) -> Result<(watch::Sender<Signal>, Data), Reply> {
+    /// What a transfer needs for its data connection, and what steers it; takes away what PASV made.
+    pub(super) fn data(&mut self) -> Result<(Course, Data), Reply> {
         let origin = self.origin.take();
         let settings = &self.context.settings;
         if self.tls_required() && !self.protected {
@@ -127,16 +141,20 @@ impl Session {
         let tls = self.context.tls.as_ref().filter(|_| self.protected);
         let tls = tls.map(|tls| tls.data(self.ticket_mark, settings.tls_resume_required));
         let (sender, signal) = watch::channel(Signal::Go);
+        let (invite, invited) = oneshot::channel();
+        let moved = Arc::new(AtomicU64::new(0));
         let data = Data {
             origin,
             peer: self.peer,
             tls,
+            patience: if self.tls_begins == TlsBegins::AtOnce { TLS_WAIT } else { Duration::ZERO },
+            invite,
             wait_max: settings.data_wait_max,
             stall_max: settings.stall_max,
             signal,
-            moved: Arc::new(AtomicU64::new(moved)),
+            moved: Arc::clone(&moved),
         };
-        Ok((sender, data))
+        Ok((Course { signal: sender, moved, invited }, data))
     }
 
     pub(super) async fn store(&mut self, name: &[u8], append: bool) -> io::Result<Next> {
@@ -191,7 +209,7 @@ impl Session {
                 return Ok(Next::Command);
             }
         };
-        let (signal, data) = match self.data(0) {
+        let (mut course, data) = match self.data() {
             Ok(data) => data,
             Err(refusal) => {
                 let abandoned = blocking(move || incoming.abandon()).await;
@@ -199,11 +217,10 @@ impl Session {
                 return Ok(Next::Command);
             }
         };
-        self.reply(Reply::new(150, invitation)).await?;
-        let moved = Arc::clone(&data.moved);
-        let ended = self.supervise(receive(incoming, data), &signal, &moved).await?;
-        let bytes = moved.load(std::sync::atomic::Ordering::Relaxed);
-        self.conclude(ended.map_done(|upload| format!("received and kept: {bytes} bytes, upload {upload}")), &signal)
+        let invitation = Reply::new(150, invitation);
+        let ended = self.supervise(receive(incoming, data), &mut course, invitation).await?;
+        let bytes = course.moved.load(Ordering::Relaxed);
+        self.conclude(ended.map_done(|upload| format!("received and kept: {bytes} bytes, upload {upload}")), &course)
             .await
     }
 
@@ -231,7 +248,7 @@ impl Session {
                 return Ok(Next::Command);
             }
         };
-        let (signal, data) = match self.data(0) {
+        let (mut course, data) = match self.data() {
             Ok(data) => data,
             Err(refusal) => {
                 self.reply(refusal).await?;
@@ -239,14 +256,13 @@ impl Session {
             }
         };
         // Clients read the size in brackets.
-        self.reply(Reply::new(150, format!("here it comes ({} bytes)", size - offset))).await?;
-        let moved = Arc::clone(&data.moved);
-        let ended = self.supervise(send_file(file, offset, data), &signal, &moved).await?;
-        self.conclude(ended.map_done(|()| "sent".to_owned()), &signal).await
+        let invitation = Reply::new(150, format!("here it comes ({} bytes)", size - offset));
+        let ended = self.supervise(send_file(file, offset, data), &mut course, invitation).await?;
+        self.conclude(ended.map_done(|()| "sent".to_owned()), &course).await
     }
 
     /// Tells how a transfer ended, and answers the ABOR that may have come meanwhile.
-    pub(super) async fn conclude(&mut self, ended: Ended<String>, signal: &watch::Sender<Signal>) -> io::Result<Next> {
+    pub(super) async fn conclude(&mut self, ended: Ended<String>, course: &Course) -> io::Result<Next> {
         let reply = match ended {
             Ended::Done(text) => Reply::new(226, text),
             Ended::NoData(none) => Reply::new(425, none.to_string()),
@@ -263,7 +279,7 @@ impl Session {
             Ended::Fault(fault) => tree_reply(&fault),
         };
         self.reply(reply).await?;
-        if *signal.borrow() == Signal::Abort {
+        if *course.signal.borrow() == Signal::Abort {
             self.reply(Reply::new(226, "ABOR done")).await?;
         }
         Ok(Next::Command)

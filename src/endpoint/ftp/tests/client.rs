@@ -91,6 +91,11 @@ impl Server {
         rows.execute(statement, []).unwrap();
     }
 
+    /// TLS on a connection; the handshake has not begun.
+    pub(super) fn begin_tls(&self, stream: TcpStream) -> TlsData {
+        wrap(&self.tls, stream)
+    }
+
     /// A customer's configuration of TLS that remembers nothing of other connections, with these versions only.
     pub(super) fn other_tls(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
         let config = ClientConfig::builder_with_protocol_versions(versions);
@@ -216,6 +221,14 @@ impl Client {
     /// Whether the server has closed the session and said nothing more.
     pub(super) fn is_closed(&mut self) -> bool {
         matches!(self.reader.read(&mut [0]), Ok(0) | Err(_))
+    }
+
+    /// Whether the server says nothing for so long.
+    pub(super) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.raw.set_read_timeout(Some(time)).unwrap();
+        let filled = self.reader.fill_buf().map(<[u8]>::len);
+        self.raw.set_read_timeout(Some(PATIENCE)).unwrap();
+        filled.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
     /// The port that EPSV gives.

@@ -1,6 +1,7 @@
 //! FTP inside TLS.
 
 use std::io::{Read as _, Write as _};
+use std::time::Duration;
 
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion};
@@ -168,6 +169,26 @@ fn a_data_connection_of_another_session_is_refused_where_that_is_wanted() {
     let _ = data.write_all(b"x").and_then(|()| data.flush());
     client.expect_reply(425, "the session of somebody else");
     client.expect(550, "SIZE a");
+}
+
+#[test]
+fn whoever_begins_tls_by_itself_is_invited_when_it_is_done() {
+    let server = Server::start();
+    let mut client = protected(&server);
+    for name in ["a", "b"] {
+        let mut data = server.begin_tls(client.data());
+        data.conn.write_tls(&mut data.sock).unwrap();
+        client.send(format!("STOR {name}\r\n").as_bytes());
+        // The server's part of the handshake comes, and the client's is still missing.
+        data.conn.read_tls(&mut data.sock).unwrap();
+        data.conn.process_new_packets().unwrap();
+        assert!(client.is_silent_for(Duration::from_millis(300)), "the invitation came during the handshake");
+        data.conn.complete_io(&mut data.sock).unwrap();
+        client.expect_reply(150, "the handshake");
+        end_tls(&mut data);
+        client.expect_reply(226, "an empty upload");
+    }
+    assert_eq!(server.content(b"b").unwrap(), b"");
 }
 
 #[test]
