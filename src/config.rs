@@ -146,6 +146,10 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections of one customer.
     pub connections_per_customer: usize,
+    /// Connections to the pages.
+    pub web_connections: usize,
+    /// Connections to the pages from one address; behind a proxy, requests of one that are answered at once.
+    pub web_connections_per_address: usize,
     /// Only clients of these networks may connect; empty: all may.
     #[serde(deserialize_with = "networks")]
     pub allow: Networks,
@@ -271,6 +275,8 @@ impl Default for Limits {
             connections: 1_000,
             connections_per_address: 100,
             connections_per_customer: 100,
+            web_connections: 1_000,
+            web_connections_per_address: 100,
             allow: Networks::default(),
             deny: Networks::default(),
             failures_per_address: 20,
@@ -405,6 +411,9 @@ impl Config {
         }
         if self.limits.connections == 0 || self.limits.connections_per_address == 0 {
             return Err("`limits.connections` and `limits.connections_per_address` must be at least 1".into());
+        }
+        if self.limits.web_connections == 0 || self.limits.web_connections_per_address == 0 {
+            return Err("`limits.web_connections` and `limits.web_connections_per_address` must be at least 1".into());
         }
         if self.limits.failures_per_address == 0 || self.limits.failures_per_account == 0 {
             return Err("`limits.failures_per_address` and `limits.failures_per_account` must be at least 1".into());

@@ -219,7 +219,7 @@ pub fn run(config: &Config) -> Result<(), Error> {
     config.web.check().map_err(Error::Start)?;
     let postman =
         Postman::new(&config.mail, &config.web.address()).map_err(|error| Error::Start(format!("mail: {error}")))?;
-    open_files::raise_limit(config.limits.connections);
+    open_files::raise_limit(config.limits.connections.saturating_add(config.limits.web_connections));
     share_free_memory();
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -46,7 +46,7 @@ pub struct Door {
 /// Then waits up to [`Door::grace`] for those that are open, and drops what is left.
 ///
 /// Handlers watch `shutdown` themselves, to end their sessions politely. They are dropped when their place is given away,
-/// which happens only before somebody signed in.
+/// which happens only before somebody signed in, or while nothing is asked.
 pub async fn serve_connections<H, F>(
     listener: TcpListener,
     connections: Arc<Connections>,
@@ -132,7 +132,7 @@ async fn attend<H, F>(
             tokio::select! {
                 () = handler(stream, peer, place) => {}
                 () = given_away.notified() => {
-                    tracing::info!(%peer, "nobody had signed in on this connection, and another took its place");
+                    tracing::info!(%peer, "nothing was asked on this connection, or nobody had signed in, and another took its place");
                 }
             }
         }

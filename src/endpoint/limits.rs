@@ -1,8 +1,8 @@
 //! How many connections there may be, and from whom: in all, per host, per customer; allowed and denied networks.
 //!
-//! Owns when a connection may begin, and which one makes room. A connection on which nobody has signed in yet gives way
-//! to a newer one when a cap is reached, so that connections that only wait cannot keep customers out. Does not accept
-//! connections, which `accept` does, nor know what is spoken on them.
+//! Owns when a connection may begin, and which one makes room. A connection on which nobody has signed in yet, or, of the
+//! pages, one on which nothing is asked, gives way to a newer one when a cap is reached, so that connections that only wait
+//! cannot keep customers out. Does not accept connections, which `accept` does, nor know what is spoken on them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -26,11 +26,14 @@ pub struct Caps {
     pub per_customer: usize,
     /// How old a connection must be, on which nobody has signed in, before it gives way to a newer one.
     pub half_open: Duration,
+    /// Addresses behind which many clients are, such as proxies': the cap by address does not hold for them.
+    pub shared: Networks,
 }
 
 impl Default for Caps {
     fn default() -> Self {
-        Caps { total: 512, per_address: 64, per_customer: 64, half_open: Duration::from_secs(3) }
+        let half_open = Duration::from_secs(3);
+        Caps { total: 512, per_address: 64, per_customer: 64, half_open, shared: Networks::default() }
     }
 }
 
@@ -71,7 +74,7 @@ struct Counts {
     total: usize,
     hosts: HashMap<IpAddr, usize>,
     customers: HashMap<CustomerId, usize>,
-    /// Those on which nobody has signed in, oldest first.
+    /// Those on which nobody has signed in, or nothing is asked; the oldest first.
     half_open: BTreeMap<u64, HalfOpen>,
     next: u64,
 }
@@ -109,21 +112,21 @@ impl Connections {
         }
         let host = host_of(peer);
         let mut counts = self.lock();
-        let from_host = |counts: &Counts| counts.hosts.get(&host).copied().unwrap_or(0);
-        if from_host(&counts) >= self.caps.per_address {
+        let capped = !self.caps.shared.contains(peer);
+        let host_is_full = |counts: &Counts| capped && counts.hosts.get(&host) >= Some(&self.caps.per_address);
+        if host_is_full(&counts) {
             counts.make_room(self.caps.half_open, host, Some(host));
         } else if counts.total >= self.caps.total {
             counts.make_room(self.caps.half_open, host, None);
         }
-        if counts.total >= self.caps.total || from_host(&counts) >= self.caps.per_address {
+        if counts.total >= self.caps.total || host_is_full(&counts) {
             return Err(Turned::Full);
         }
         counts.total += 1;
         *counts.hosts.entry(host).or_default() += 1;
-        let (number, cut) = (counts.next, Arc::new(Notify::new()));
-        counts.next += 1;
-        counts.half_open.insert(number, HalfOpen { host, since: Instant::now(), cut: Arc::clone(&cut) });
-        Ok(Place { connections: Arc::clone(self), number, peer, customer: None, known: false, cut })
+        let cut = Arc::new(Notify::new());
+        let number = counts.wait(host, &cut);
+        Ok(Place { connections: Arc::clone(self), number, peer, customer: None, kept: false, cut })
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
@@ -133,6 +136,14 @@ impl Connections {
 }
 
 impl Counts {
+    /// Puts a connection from `host` behind those that give way before it; tells its number among them.
+    fn wait(&mut self, host: IpAddr, cut: &Arc<Notify>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.half_open.insert(number, HalfOpen { host, since: Instant::now(), cut: Arc::clone(cut) });
+        number
+    }
+
     /// Takes the place of a connection without a sign-in that is at least `age` old, for one from `newcomer`: the oldest from
     /// `host`, or of the host that has most of them. Where that one has more than the newcomer would have, its oldest goes
     /// however young: those who open connections faster than that would else keep everybody out.
@@ -166,8 +177,8 @@ pub struct Place {
     number: u64,
     peer: IpAddr,
     customer: Option<CustomerId>,
-    /// Whether somebody has signed in once; from then on nothing but its end takes the place away.
-    known: bool,
+    /// Whether nothing but its end takes the place away: somebody has signed in, or asks for something.
+    kept: bool,
     cut: Arc<Notify>,
 }
 
@@ -201,9 +212,9 @@ impl Place {
         if open >= self.connections.caps.per_customer {
             return Err(TooMany);
         }
-        if !self.known {
-            self.known = counts.half_open.remove(&self.number).is_some();
-            if !self.known {
+        if !self.kept {
+            self.kept = counts.half_open.remove(&self.number).is_some();
+            if !self.kept {
                 return Err(TooMany);
             }
         }
@@ -211,13 +222,28 @@ impl Place {
         self.customer = Some(customer);
         Ok(())
     }
+
+    /// From now on nothing takes this place away, unless it was given away a moment ago.
+    pub fn keep(&mut self) {
+        if !self.kept {
+            self.kept = self.connections.lock().half_open.remove(&self.number).is_some();
+        }
+    }
+
+    /// From now on it may be given away again, as if its connection had just begun.
+    pub fn rest(&mut self) {
+        if self.kept {
+            self.number = self.connections.lock().wait(host_of(self.peer), &self.cut);
+            self.kept = false;
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.connections.lock();
         // What was given away is counted for another connection by now.
-        if self.known || counts.half_open.remove(&self.number).is_some() {
+        if self.kept || counts.half_open.remove(&self.number).is_some() {
             counts.total -= 1;
             take_one(&mut counts.hosts, host_of(self.peer));
         }
@@ -275,7 +301,7 @@ mod tests {
     #[test]
     fn who_only_waits_gives_way_and_who_signed_in_does_not() {
         let half_open = Duration::ZERO;
-        let connections = Connections::new(Caps { total: 4, per_address: 3, per_customer: 9, half_open });
+        let connections = Connections::new(Caps { total: 4, per_address: 3, half_open, ..Caps::default() });
         let mut customer = connections.admit(address(1)).unwrap();
         customer.sign_in(CustomerId(1)).unwrap();
         let mut waiting: Vec<Place> = (0..3).map(|_| connections.admit(address(2)).unwrap()).collect();
@@ -320,6 +346,32 @@ mod tests {
         customer.sign_in(CustomerId(1)).unwrap();
         let _second = connections.admit(address(2)).unwrap();
         assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full), "two of two each");
+    }
+
+    #[test]
+    fn who_asks_for_something_keeps_the_place_until_that_is_answered() {
+        let connections = Connections::new(Caps { per_address: 2, half_open: Duration::ZERO, ..Caps::default() });
+        let (mut asking, mut idle) = (connections.admit(HERE).unwrap(), connections.admit(HERE).unwrap());
+        asking.keep();
+        let newer = connections.admit(HERE).unwrap();
+        assert_eq!([is_cut(&asking), is_cut(&idle)], [false, true]);
+        idle.keep();
+        idle.rest();
+        assert_eq!(connections.lock().half_open.len(), 1, "what was given away does not wait again");
+        asking.rest();
+        let _newest = connections.admit(HERE).unwrap();
+        assert_eq!([is_cut(&asking), is_cut(&newer)], [false, true], "who has just been answered is the younger one");
+        drop((asking, idle));
+        assert_eq!(connections.open(), 1);
+    }
+
+    #[test]
+    fn a_proxy_has_as_many_as_there_are() {
+        let shared = Networks::new(vec!["192.0.2.1".parse().unwrap()]);
+        let connections = Connections::new(Caps { total: 4, per_address: 1, shared, ..Caps::default() });
+        let _by_proxy: Vec<Place> = (0..3).map(|_| connections.admit(address(1)).unwrap()).collect();
+        let _other = connections.admit(address(2)).unwrap();
+        assert_eq!(connections.admit(address(2)).err(), Some(Turned::Full));
     }
 
     #[test]

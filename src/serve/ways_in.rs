@@ -167,7 +167,11 @@ pub(super) fn pages_line(config: &Config) -> Result<Line, Error> {
         false => None,
     };
     let access = Access { allow: config.limits.allow.clone(), deny: config.limits.deny.clone() };
-    Ok(Line { tls, proxies: config.web.proxy_from.clone(), access })
+    let (limits, proxies) = (&config.limits, config.web.proxy_from.clone());
+    let caps =
+        Caps { total: limits.web_connections, per_address: limits.web_connections_per_address, ..Caps::default() };
+    let stall_max = Duration::from_secs(limits.stall_seconds);
+    Ok(Line { tls, proxies, access, caps, stall_max, ..Line::default() })
 }
 
 async fn bind_all(what: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Error> {

@@ -7,11 +7,12 @@
 use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -21,11 +22,12 @@ use axum::response::{IntoResponse, Response};
 use super::WebContext;
 use super::api::{PREFIX, as_problem};
 use super::embed::Framed;
-use super::listener::Peer;
+use super::listener::{Peer, until_sent};
 use super::probes::PROBES;
 use super::visitor::{self, Door};
 use crate::catalogue::SessionOf;
 use crate::domain::Digest;
+use crate::endpoint::limits::{Caps, Connections, Place, Turned};
 
 /// Nothing is loaded but what this server serves as a file: no inline script or style, no frames, no forms elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
@@ -36,6 +38,8 @@ pub(super) struct Gate {
     context: Arc<WebContext>,
     /// The token's digest: comparing digests takes the same time whatever was brought, and however long it is.
     token: Digest,
+    /// The requests that are answered now, by the visitor for whom a proxy asks: proxies have as many connections as they like.
+    visitors: Arc<Connections>,
     /// The names under which this server may be asked for, and what goes with each.
     doors: Vec<Door>,
 }
@@ -52,7 +56,10 @@ impl Gate {
         let tls = context.line.tls.is_some();
         let mut doors: Vec<Door> = hosts.into_iter().map(|host| Door::on_this_machine(host, port, tls)).collect();
         doors.extend(context.public_host.clone().map(Door::public));
-        Gate { context, token, doors }
+        let per_address = context.line.caps.per_address;
+        let caps = Caps { total: usize::MAX, per_address, half_open: Duration::MAX, ..Caps::default() };
+        let visitors = Connections::within(caps, context.line.access.clone());
+        Gate { context, token, visitors, doors }
     }
 
     fn door(&self, host: &[u8]) -> Option<&Door> {
@@ -75,13 +82,18 @@ pub(super) async fn guard(
     let (mut parts, body) = request.into_parts();
     let door = asked_for(&gate, &parts).cloned();
     let for_programs = is_for_programs(&parts);
-    let mut response = match admit(&gate, door.as_ref(), &parts).await {
-        Ok(door) => {
+    let client = client(&gate, peer, &parts.headers);
+    let admitted = match visit(&gate, peer, client) {
+        Ok(visit) => admit(&gate, door.as_ref(), &parts).await.map(|door| (door, visit)),
+        Err(answer) => Err(answer),
+    };
+    let mut response = match admitted {
+        Ok((door, visit)) => {
             if let Some(door) = door {
                 parts.extensions.insert(door.clone());
             }
-            parts.extensions.insert(Client(client(&gate, peer, &parts.headers)));
-            next.run(Request::from_parts(parts, body)).await
+            parts.extensions.insert(Client(client));
+            until_sent(next.run(Request::from_parts(parts, body)).await, visit)
         }
         Err(answer) => *answer,
     };
@@ -100,6 +112,23 @@ pub(super) async fn guard(
         response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, year);
     }
     response
+}
+
+/// The place of a request among all that are answered for the same visitor behind a proxy; without one, connections are counted.
+fn visit(gate: &Gate, peer: SocketAddr, client: IpAddr) -> Result<Option<Place>, Box<Response>> {
+    if client == peer.ip().to_canonical() {
+        return Ok(None);
+    }
+    match gate.visitors.admit(client) {
+        Ok(place) => Ok(Some(place)),
+        Err(Turned::Denied) => Err(plain(StatusCode::FORBIDDEN, "From your address these pages may not be asked for.")),
+        Err(Turned::Full) => {
+            let mut answer =
+                plain(StatusCode::TOO_MANY_REQUESTS, "Too much is asked at once from your address. Wait a bit.");
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+            Err(answer)
+        }
+    }
 }
 
 /// By which door a request comes in; by none where it is answered under any name.

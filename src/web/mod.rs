@@ -58,7 +58,6 @@ use crate::pipeline::Pipeline;
 pub use connect::Ports;
 pub use counts::Counts;
 pub use listener::Line;
-use listener::{Pages, Peer};
 pub use pictures::Pictures;
 pub use thumbnail::Shown;
 
@@ -141,27 +140,16 @@ pub fn new_token() -> Result<String, Error> {
 pub async fn serve(
     listener: TcpListener,
     context: Arc<WebContext>,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let address = listener.local_addr()?;
     // The token is another one after each start, and so are the sessions that it opened.
     let old = Arc::clone(&context.catalogue);
     endpoint::blocking(move || old.write(|tx| tx.token_sessions_end())).await?;
-    let (line, mut stopping) = (context.line.clone(), shutdown.clone());
-    let pages = router(context, address.port(), shutdown.clone()).into_make_service_with_connect_info::<Peer>();
-    let serving = axum::serve(Pages::over(listener, line)?, pages).with_graceful_shutdown(async move {
-        stop(&mut shutdown).await;
-    });
-    tokio::select! {
-        served = async { serving.await } => Ok(served?),
-        () = async { stop(&mut stopping).await; tokio::time::sleep(DRAIN).await } => Ok(()),
-    }
-}
-
-/// Waits until the sender says true or is gone.
-async fn stop(shutdown: &mut watch::Receiver<bool>) {
-    // A sender that is gone can never say it, which means the same.
-    let _ = shutdown.wait_for(|stop| *stop).await;
+    let line = context.line.clone();
+    let pages = router(context, address.port(), shutdown.clone());
+    listener::serve_pages(listener, line, pages, DRAIN, shutdown).await;
+    Ok(())
 }
 
 fn router(context: Arc<WebContext>, port: u16, stopping: watch::Receiver<bool>) -> Router {

@@ -5,9 +5,10 @@
 //! same answer as for a thing that is not there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use tokio::time::timeout;
 
 use super::gate::{Client, plain};
 use super::pages::{self, Fault, read};
@@ -29,8 +31,10 @@ use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, Scope, Th
 /// What programs are told that bring nothing.
 const TOKEN_WANTED: &str = "this takes `Authorization: Bearer` and a token";
 
-/// Bytes of a form at most.
+/// Bytes of a form at most, and how long it may take.
 const FORM_BYTES_MAX: usize = 64 << 10;
+const FORM_WAIT: Duration = Duration::from_secs(30);
+const TOO_MUCH: &str = "This is more than a form of these pages sends.";
 
 /// Whom an address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +233,12 @@ async fn admit(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
+    if rule.carries == Carries::Form {
+        request = match whole(request).await {
+            Ok(request) => request,
+            Err(answer) => return Ok(*answer),
+        };
+    }
     if rule.who == Who::Anyone {
         return Ok(next.run(request).await);
     }
@@ -275,9 +285,8 @@ async fn admit(
     let reads = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let marked = match rule.carries {
         Carries::Form if !reads => {
-            let Ok(bytes) = to_bytes(body, FORM_BYTES_MAX).await else {
-                return Ok(*plain(StatusCode::PAYLOAD_TOO_LARGE, "This is more than a form of these pages sends."));
-            };
+            // All of it is here already, see `whole`.
+            let bytes = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| Fault::Asked(TOO_MUCH))?;
             let form = Request::from_parts(parts.clone(), Body::from(bytes.clone()));
             let fields = Form::<Vec<(String, String)>>::from_request(form, &()).await.map(|Form(fields)| fields);
             body = Body::from(bytes);
@@ -293,6 +302,19 @@ async fn admit(
     }
     parts.extensions.insert(visitor);
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+/// A request with all that it brings, which is little and comes at once: whoever is slow keeps nothing but a connection.
+async fn whole(request: Request) -> Result<Request, Box<Response>> {
+    let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(Request::from_parts(parts, body));
+    }
+    match timeout(FORM_WAIT, to_bytes(body, FORM_BYTES_MAX)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
+        Ok(Err(_)) => Err(plain(StatusCode::PAYLOAD_TOO_LARGE, TOO_MUCH)),
+        Err(_) => Err(plain(StatusCode::REQUEST_TIMEOUT, "This took too long to come. Send it again.")),
+    }
 }
 
 /// The answer to what another page sent than one of the visitor's.

@@ -1,5 +1,6 @@
 //! The pages over a real socket, asked in raw HTTP; what each test needs of a server stands here.
 
+mod crowd;
 mod desk;
 mod door;
 mod embed;
