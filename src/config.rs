@@ -5,6 +5,7 @@
 
 mod lists;
 mod mail;
+mod retire;
 mod variables;
 mod web;
 
@@ -20,6 +21,7 @@ use crate::endpoint::public_address::Outside;
 use crate::networks::Networks;
 use lists::{listed, networks, parsed, several, some_networks};
 pub use mail::{Mail, MailTls};
+pub use retire::Retire;
 use variables::overlay;
 pub use web::{PublicPages, Web};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub web: Web,
     /// Mail to customers.
     pub mail: Mail,
+    /// What stays missing.
+    pub retire: Retire,
     /// What is refused, and when.
     pub limits: Limits,
     /// How files are received.
@@ -419,6 +423,7 @@ impl Config {
             return Err("`limits.failures_per_address` and `limits.failures_per_account` must be at least 1".into());
         }
         self.mail.check()?;
+        self.retire.check()?;
         if self.decode.memory_bytes < 256 << 20 {
             return Err("`decode.memory_bytes` must be at least 268435456 (256 MiB)".into());
         }

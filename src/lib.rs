@@ -38,6 +38,7 @@ pub mod store;
 pub mod condition;
 pub mod notify;
 pub mod report;
+pub mod retiring;
 pub mod web;
 
 // For tests alone.

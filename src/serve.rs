@@ -29,6 +29,7 @@ use crate::endpoint::browser::Browser;
 use crate::endpoint::folder::{self, InboxContext};
 use crate::notify::{self, mail::Postman};
 use crate::pipeline::{self, Pipeline};
+use crate::retiring;
 use crate::spool::{self, Spool};
 use crate::store::{self, Blobs, Originals};
 use crate::tree::TreeError;
@@ -217,8 +218,8 @@ pub fn stores(config: &Config) -> (Blobs, Originals) {
 /// When something that a start needs is not to be had.
 pub fn run(config: &Config) -> Result<(), Error> {
     config.web.check().map_err(Error::Start)?;
-    let postman =
-        Postman::new(&config.mail, &config.web.address()).map_err(|error| Error::Start(format!("mail: {error}")))?;
+    let postman = Postman::new(&config.mail, &config.retire, &config.web.address())
+        .map_err(|error| Error::Start(format!("mail: {error}")))?;
     open_files::raise_limit(config.limits.connections.saturating_add(config.limits.web_connections));
     share_free_memory();
     let house = open_after_another(config)?.ok_or_else(|| Error::Held(config.data.clone()))?;
@@ -282,6 +283,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),
         line: ways_in::pages_line(config)?,
+        mail: config.mail.server.is_some(),
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
     });
     let inbox_context = InboxContext {
@@ -298,6 +300,13 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
             folder::serve(inbox_context, stopping.clone()),
             give_up_old_partials(&house.spool, &browser, stopping.clone()),
             condition::watch(condition, stopping.clone()),
+            retiring::watch(
+                Arc::clone(&house.catalogue),
+                Arc::clone(&house.pipeline),
+                config.retire.clone(),
+                config.mail.server.is_some(),
+                stopping.clone(),
+            ),
         )
     };
     // Whoever reads that all listen may ask for the end at once.
@@ -306,7 +315,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
     println!("ready {ways} web={web}");
     // The listener for signals is never the first to end: without a signal the server runs on.
-    let (((), pages, (), (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
+    let (((), pages, (), (), (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)
 }
 

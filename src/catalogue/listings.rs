@@ -52,6 +52,8 @@ pub struct ListedRecord {
     pub extra: String,
     /// Why it was given up.
     pub retired_why: Option<String>,
+    /// When it is going to be given up, where that is announced.
+    pub retire_at: Option<Micros>,
     /// What stands on it.
     pub standing: Option<Standing>,
 }
@@ -97,7 +99,7 @@ const HISTORY_MAX: i64 = 1_000;
 
 const RECORD: &str = "SELECT r.id, r.name, (SELECT c.name FROM customers c WHERE c.id = r.customer), r.filename, r.width, \
      r.height, r.bytes, r.taken_at, r.extra, r.retired_at IS NOT NULL, r.retired_why, a.object_key, a.digest, a.grade, \
-     a.method, a.decided_by, a.placed_at, a.upload, (SELECT u.path FROM uploads u WHERE u.id = a.upload) \
+     a.method, a.decided_by, a.placed_at, a.upload, (SELECT u.path FROM uploads u WHERE u.id = a.upload), r.retire_at \
      FROM records r LEFT JOIN attachments a ON a.record = r.id AND a.state = 'standing'";
 
 fn listed(row: Row<'_>) -> Result<ListedRecord, Error> {
@@ -131,6 +133,7 @@ fn listed(row: Row<'_>) -> Result<ListedRecord, Error> {
         taken_at: row.get(7)?,
         extra: row.get(8)?,
         retired_why: row.get(10)?,
+        retire_at: row.get::<Option<i64>>(19)?.map(Micros),
         standing,
     })
 }

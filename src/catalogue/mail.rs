@@ -1,6 +1,6 @@
 //! Mail to customers: to which address, whether they want it, and what is new since the last one.
 
-use super::{Error, Row, Tx};
+use super::{Announced, Error, Row, Tx};
 use crate::domain::{CustomerId, Language, Micros};
 
 /// What there is to know about mail to a customer.
@@ -39,6 +39,15 @@ pub struct News {
     pub oldest_undecided: Option<Micros>,
     /// Originals that were put back and stand.
     pub returned: i64,
+    /// What is going to be given up, whenever that was announced.
+    pub announced: Option<Announced>,
+}
+
+impl News {
+    /// Records that are going to be given up and of which no mail has told yet.
+    pub fn unmailed(&self) -> i64 {
+        self.announced.map_or(0, |announced| announced.unmailed)
+    }
 }
 
 /// What is there of a customer, as far as it can be told at a glance: the same marks as before mean that nothing came.
@@ -47,6 +56,7 @@ pub struct Marks {
     last_upload: Option<i64>,
     last_attachment: Option<i64>,
     undecided: bool,
+    unmailed: bool,
 }
 
 const MAILING: &str = "SELECT id, name, mail_address, mail_language, mail_off, mail_key, coalesce(mail_since, 0), mailed_at, \
@@ -165,7 +175,8 @@ impl Tx<'_> {
             (customer.0, since.0),
             |row| row.get(0),
         )?;
-        Ok(News { received, last_received, undecided, oldest_undecided, returned })
+        let announced = self.announced(customer)?;
+        Ok(News { received, last_received, undecided, oldest_undecided, returned, announced })
     }
 
     /// What is there of a customer, at a glance.
@@ -175,9 +186,17 @@ impl Tx<'_> {
     pub fn news_marks(&self, customer: CustomerId) -> Result<Marks, Error> {
         self.one(
             "SELECT (SELECT max(id) FROM uploads WHERE customer = ?1), (SELECT max(id) FROM attachments WHERE customer = ?1), \
-             EXISTS (SELECT 1 FROM uploads WHERE customer = ?1 AND state IN ('received', 'stored'))",
+             EXISTS (SELECT 1 FROM uploads WHERE customer = ?1 AND state IN ('received', 'stored')), \
+             EXISTS (SELECT 1 FROM records WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed = 0)",
             [customer.0],
-            |row| Ok(Marks { last_upload: row.get(0)?, last_attachment: row.get(1)?, undecided: row.get(2)? }),
+            |row| {
+                Ok(Marks {
+                    last_upload: row.get(0)?,
+                    last_attachment: row.get(1)?,
+                    undecided: row.get(2)?,
+                    unmailed: row.get(3)?,
+                })
+            },
         )
     }
 

@@ -34,6 +34,12 @@ pub struct CustomerCounts {
     pub problems: i64,
     /// Records that were given up.
     pub retired: i64,
+    /// Missing records that are announced to be given up.
+    pub retiring: i64,
+    /// When the first of them is.
+    pub retire_at: Option<Micros>,
+    /// Whether names of lost files say in which folders they were.
+    pub has_folders: bool,
     /// When the last upload came.
     pub last_upload: Option<Micros>,
     /// When the oldest upload came that has not been decided yet.
@@ -60,6 +66,9 @@ impl CustomerCounts {
             undecided: self.undecided + other.undecided,
             problems: self.problems + other.problems,
             retired: self.retired + other.retired,
+            retiring: self.retiring + other.retiring,
+            has_folders: self.has_folders || other.has_folders,
+            retire_at: [self.retire_at, other.retire_at].into_iter().flatten().min(),
             last_upload: self.last_upload.max(other.last_upload),
             oldest_undecided: [self.oldest_undecided, other.oldest_undecided].into_iter().flatten().min(),
         }
@@ -101,6 +110,8 @@ pub struct ShownRecord {
 pub struct MissingFilter {
     /// Part of the file's name or of the record's, in capitals or not.
     pub words: Option<String>,
+    /// Part of the folder that the file's name says, in capitals or not.
+    pub folder: Option<String>,
     /// Taken on this day or later, as `2018-06-30`.
     pub from: Option<String>,
     /// Taken on this day or earlier.
@@ -150,6 +161,8 @@ pub struct RecordPage {
     pub record: ShownRecord,
     /// Whether it was given up.
     pub retired: bool,
+    /// When it is announced to be given up.
+    pub retire_at: Option<Micros>,
     /// Whether its picture came back.
     pub back: bool,
     /// Whether what came back is a copy.
@@ -192,6 +205,9 @@ pub(super) const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NOT NULL), \
      (SELECT u.received_at FROM uploads u WHERE u.customer = c.id ORDER BY u.id DESC LIMIT 1), \
      (SELECT min(u.received_at) FROM uploads u WHERE u.customer = c.id AND u.state IN ('received', 'stored')), \
+     (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retire_at IS NOT NULL), \
+     (SELECT min(r.retire_at) FROM records r WHERE r.customer = c.id AND r.retire_at IS NOT NULL), \
+     EXISTS (SELECT 1 FROM records r WHERE r.customer = c.id AND (instr(r.filename, '/') > 0 OR instr(r.filename, '\\') > 0)), \
      (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
@@ -215,7 +231,10 @@ pub(super) fn counts(row: Row<'_>) -> Result<CustomerCounts, Error> {
         retired: row.get(9)?,
         last_upload: row.get::<Option<i64>>(10)?.map(Micros),
         oldest_undecided: row.get::<Option<i64>>(11)?.map(Micros),
-        problems: row.get(12)?,
+        retiring: row.get(12)?,
+        retire_at: row.get::<Option<i64>>(13)?.map(Micros),
+        has_folders: row.get(14)?,
+        problems: row.get(15)?,
     })
 }
 
@@ -282,11 +301,13 @@ impl Tx<'_> {
              AND (?4 IS NULL OR r.filename LIKE ?4 ESCAPE '\\' OR r.name LIKE ?4 ESCAPE '\\') \
              AND (?5 IS NULL OR substr(r.taken_at, 1, 10) >= ?5) AND (?6 IS NULL OR substr(r.taken_at, 1, 10) <= ?6) \
              AND (?7 IS NULL OR r.width * r.height >= ?7) AND (?8 IS NULL OR r.width * r.height < ?8) \
+             AND (?9 IS NULL OR replace(r.filename, '\\', '/') LIKE ?9 ESCAPE '\\') \
              ORDER BY r.id LIMIT ?3"
         );
         let words = filter.words.as_deref().map(contains);
+        let folder = filter.folder.as_deref().map(|folder| format!("{}/%", contains(folder)));
         let MissingFilter { from, to, pixels_min, pixels_below, .. } = filter;
-        self.rows(&sql, (id.0, after, limit, words, from, to, pixels_min, pixels_below), |row| {
+        self.rows(&sql, (id.0, after, limit, words, from, to, pixels_min, pixels_below, folder), |row| {
             Ok(MissingPicture { record: shown_record(&row)?, asked: row.get(9)?, id: row.get(10)? })
         })
     }
@@ -359,7 +380,7 @@ impl Tx<'_> {
     pub fn page_record(&self, id: RecordId) -> Result<Option<RecordPage>, Error> {
         let sql = format!(
             "SELECT {RECORD}, r.customer, r.retired_at IS NOT NULL, \
-             (SELECT a.grade FROM attachments a WHERE a.record = r.id AND a.state = 'standing') \
+             (SELECT a.grade FROM attachments a WHERE a.record = r.id AND a.state = 'standing'), r.retire_at \
              FROM records r {THUMBNAIL} WHERE r.id = ?1"
         );
         self.first(&sql, [id.0], |row| {
@@ -368,6 +389,7 @@ impl Tx<'_> {
                 customer: CustomerId(row.get(9)?),
                 record: shown_record(&row)?,
                 retired: row.get(10)?,
+                retire_at: row.get::<Option<i64>>(12)?.map(Micros),
                 back: grade.is_some(),
                 copy: grade.as_deref() == Some("copy"),
             })

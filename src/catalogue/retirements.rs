@@ -18,7 +18,7 @@ pub struct RetiredPicture {
 
 impl Tx<'_> {
     /// Gives records of a customer up. Returns those that it changed: what is back, is another's or was given up before stays
-    /// as it is.
+    /// as it is. All of one call bear one moment, `at`, by which they can be looked for again together.
     ///
     /// # Errors
     /// When the catalogue fails.
@@ -28,13 +28,15 @@ impl Tx<'_> {
         records: &[RecordId],
         who: &str,
         why: &str,
+        at: Micros,
     ) -> Result<Vec<RecordId>, Error> {
-        let (now, mut changed) = (Micros::now(), Vec::new());
+        let mut changed = Vec::new();
         for &record in records {
             let rows = self.execute(
-                "UPDATE records SET retired_at = ?3, retired_why = ?4 WHERE id = ?1 AND customer = ?2 AND retired_at IS NULL \
-                 AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.record = ?1 AND a.state IN ('standing', 'placing'))",
-                (record.0, customer.0, now.0, why),
+                "UPDATE records SET retired_at = ?3, retired_why = ?4, retire_at = NULL, retire_mailed = 0 \
+                 WHERE id = ?1 AND customer = ?2 AND retired_at IS NULL AND NOT EXISTS (SELECT 1 FROM attachments a \
+                 WHERE a.record = ?1 AND a.state IN ('standing', 'placing'))",
+                (record.0, customer.0, at.0, why),
             )?;
             if rows > 0 {
                 self.record_changed(record, self.change_seq()?)?;
@@ -54,9 +56,9 @@ impl Tx<'_> {
         let mut changed = Vec::new();
         for &record in records {
             let rows = self.execute(
-                "UPDATE records SET retired_at = NULL, retired_why = NULL \
+                "UPDATE records SET retired_at = NULL, retired_why = NULL, retired_by_time = 0, wanted_since = ?3 \
                  WHERE id = ?1 AND customer = ?2 AND retired_at IS NOT NULL",
-                (record.0, customer.0),
+                (record.0, customer.0, Micros::now().0),
             )?;
             if rows > 0 {
                 self.record_changed(record, self.change_seq()?)?;
@@ -65,6 +67,15 @@ impl Tx<'_> {
             }
         }
         Ok(changed)
+    }
+
+    /// The records of a customer that were given up at one moment, see [`Tx::retire`].
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn retired_at(&self, customer: CustomerId, at: Micros) -> Result<Vec<RecordId>, Error> {
+        let sql = "SELECT id FROM records WHERE customer = ?1 AND retired_at = ?2 ORDER BY id";
+        self.rows(sql, (customer.0, at.0), |row| Ok(RecordId(row.get(0)?)))
     }
 
     /// A customer's records that were given up, behind a record.

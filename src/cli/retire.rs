@@ -8,7 +8,7 @@ use anyhow::{anyhow, bail};
 use super::decide::{Person, carry_out};
 use super::{Outcome, folder};
 use crate::catalogue::Tx;
-use crate::domain::{CustomerId, RecordId};
+use crate::domain::{CustomerId, Micros, RecordId};
 use crate::report::text::{count, visible};
 
 /// Arguments of `reunite retire`.
@@ -29,11 +29,14 @@ pub(super) fn run(data: &Path, args: RetireArgs) -> anyhow::Result<Outcome> {
     let (who, why, undo) = (args.person.name(), args.person.why().to_owned(), args.undo);
     // All or none: a slip in one name must not leave half of a list done.
     let changed = catalogue.write(move |tx| {
-        let mut changed = 0;
+        let (mut changed, now) = (0, Micros::now());
         for (customer, records) in by_customer(tx, &args.records, undo)? {
             let records: Vec<RecordId> = records.into_iter().collect();
-            let done =
-                if undo { tx.restore(customer, &records, &who)? } else { tx.retire(customer, &records, &who, &why)? };
+            let done = if undo {
+                tx.restore(customer, &records, &who)?
+            } else {
+                tx.retire(customer, &records, &who, &why, now)?
+            };
             if done.len() < records.len() {
                 bail!("an original is being put back on one of these records just now; try again");
             }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Micros;
+use super::{Language, Micros};
 
 /// A moment's date and time of day in UTC, in whole seconds, in the order in which moments follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,7 +31,45 @@ impl Civil {
     pub fn month_name(&self) -> &'static str {
         MONTHS[usize::from(self.month.clamp(1, 12) - 1)]
     }
+
+    /// The day as people write it in a language: `1 March 2027`, `1. März 2027`.
+    pub fn day_in_words(&self, language: Language) -> String {
+        let (Civil { year, day, .. }, month) = (self, usize::from(self.month.clamp(1, 12) - 1));
+        match language {
+            Language::English => format!("{day} {} {year}", ENGLISH[month]),
+            Language::German => format!("{day}. {} {year}", GERMAN[month]),
+        }
+    }
 }
+
+const ENGLISH: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const GERMAN: [&str; 12] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
 
 impl fmt::Display for Civil {
     /// As RFC 3339 writes it, in whole seconds.

@@ -1,7 +1,7 @@
 //! Mail to customers: what came back, what is missing, and that their pictures are being looked at.
 //!
 //! At most one a day and customer, and only when something has changed: once a customer has stopped sending and everything is
-//! decided, or when deciding takes long. Each says how to get none, and mail programs have a button for it (RFC 8058).
+//! decided, when deciding takes long, or when it is announced that what stays missing is given up. Each says how to get none, and mail programs have a button for it (RFC 8058).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,9 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Message, SmtpTransport, Transport};
 
 use crate::catalogue::{self, Catalogue, CustomerCounts, Mailing, Marks, News};
-use crate::config::{Mail, MailTls};
-use crate::domain::{CustomerId, Language, Micros};
+use crate::config::{Mail, MailTls, Retire};
+use crate::domain::{Civil, CustomerId, Language, Micros};
+use crate::retiring;
 
 /// The shortest time between two mails to one customer, in seconds.
 const DAY_SECONDS: i64 = 24 * 3600;
@@ -69,6 +70,8 @@ pub struct Postman {
     /// At which address people find the pages.
     pages: String,
     quiet_seconds: i64,
+    /// How long before anything is given up it has to be told.
+    retire: Retire,
     /// Customers to whom a mail could not be sent: not before this, and the pause after that.
     failed: HashMap<CustomerId, (Instant, Duration)>,
     /// Customers of whom there was nothing to tell, what was there of them then, and when.
@@ -77,9 +80,25 @@ pub struct Postman {
     looked: Option<(i64, Instant)>,
 }
 
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Files are being looked at.
+    Looking,
+    /// All that came is decided.
+    Decided,
+    /// Nothing came; what stays missing is going to be given up.
+    Announced,
+}
+
 /// A mail's text, in one language and form.
 struct Text {
     looking: bool,
+    /// Nothing came, and the mail is about what is announced alone.
+    announced: bool,
+    /// Missing records that are going to be given up, and when.
+    retiring: i64,
+    retire_at: Micros,
     name: String,
     customer: i64,
     /// What came back since the last mail.
@@ -98,6 +117,9 @@ macro_rules! texts {
         #[template(path = $path, config = "src/notify/askama.toml")]
         struct $name<'a> {
             looking: bool,
+            announced: bool,
+            retiring: i64,
+            day: String,
             name: &'a str,
             customer: i64,
             new: i64,
@@ -110,9 +132,12 @@ macro_rules! texts {
         }
 
         impl<'a> $name<'a> {
-            fn of(text: &'a Text) -> Self {
+            fn of(text: &'a Text, language: Language) -> Self {
                 $name {
                     looking: text.looking,
+                    announced: text.announced,
+                    retiring: text.retiring,
+                    day: Civil::from(text.retire_at).day_in_words(language),
                     name: &text.name,
                     customer: text.customer,
                     new: text.new,
@@ -139,8 +164,8 @@ impl Text {
     /// Subject, plain text and page.
     fn written(&self, language: Language) -> Result<(String, String, String), askama::Error> {
         let (text, page) = match language {
-            Language::English => (EnglishText::of(self).render()?, EnglishPage::of(self).render()?),
-            Language::German => (GermanText::of(self).render()?, GermanPage::of(self).render()?),
+            Language::English => (EnglishText::of(self, language).render()?, EnglishPage::of(self, language).render()?),
+            Language::German => (GermanText::of(self, language).render()?, GermanPage::of(self, language).render()?),
         };
         let (subject, text) = text.split_once('\n').unwrap_or((&text, ""));
         Ok((subject.trim().to_owned(), text.trim_start().to_owned(), page))
@@ -192,7 +217,7 @@ impl Postman {
     ///
     /// # Errors
     /// When the settings cannot be carried out.
-    pub fn new(settings: &Mail, pages: &str) -> Result<Option<Self>, Error> {
+    pub fn new(settings: &Mail, retire: &Retire, pages: &str) -> Result<Option<Self>, Error> {
         let Some(server) = &settings.server else { return Ok(None) };
         let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
         let from = settings.from.clone().unwrap_or_default();
@@ -226,6 +251,7 @@ impl Postman {
             shop: settings.shop.clone(),
             pages: pages.to_owned(),
             quiet_seconds: settings.quiet_seconds as i64,
+            retire: retire.clone(),
             failed: HashMap::new(),
             silent: HashMap::new(),
             looked: None,
@@ -258,21 +284,33 @@ impl Postman {
             let (news, counts) = catalogue.read(|tx| -> Result<_, catalogue::Error> {
                 Ok((tx.news(customer, since)?, tx.page_customer(customer)?))
             })?;
-            if news.received == 0 && news.returned == 0 {
+            if news.received == 0 && news.returned == 0 && news.unmailed() == 0 {
                 self.silent.insert(customer, (marks, Instant::now()));
                 continue;
             }
-            let (Some(looking), Some(counts)) = (worth_telling(&news, now, self.quiet_seconds), counts) else {
+            let (Some(occasion), Some(counts)) = (worth_telling(&news, now, self.quiet_seconds), counts) else {
                 continue;
             };
-            let begun = mailing.clone();
-            if !catalogue.write(move |tx| tx.mail_begin(&begun, now))? {
-                continue;
-            }
-            let sent = self.send(&mailing, looking, &news, &counts);
+            let (begun, not_before) = (mailing.clone(), retiring::not_before(now, &self.retire));
+            let announced = catalogue.write(move |tx| -> Result<_, catalogue::Error> {
+                if !tx.mail_begin(&begun, now)? {
+                    return Ok(None);
+                }
+                // Whatever moment was announced: it is told now, and the time runs from now.
+                tx.announced_by_mail(customer, not_before)?;
+                Ok(Some(tx.announced(customer)?))
+            })?;
+            let Some(announced) = announced else { continue };
+            let news = News { announced, ..news };
+            let sent = self.send(&mailing, occasion, &news, &counts);
             let error = sent.err().map(|error| error.to_string());
             self.note(customer, error.as_deref());
-            catalogue.write(move |tx| tx.mail_end(&mailing, error.as_deref()))?;
+            catalogue.write(move |tx| -> Result<(), catalogue::Error> {
+                if error.is_some() {
+                    tx.announced_not_by_mail(customer)?;
+                }
+                tx.mail_end(&mailing, error.as_deref())
+            })?;
         }
         Ok(())
     }
@@ -292,14 +330,23 @@ impl Postman {
     ///
     /// # Errors
     /// When it cannot be written, or the mail server does not take it.
-    pub fn send(&self, to: &Mailing, looking: bool, news: &News, counts: &CustomerCounts) -> Result<(), Error> {
-        Ok(self.transport.send(&self.message(to, looking, news, counts)?).map(|_| ())?)
+    pub fn send(&self, to: &Mailing, occasion: Occasion, news: &News, counts: &CustomerCounts) -> Result<(), Error> {
+        Ok(self.transport.send(&self.message(to, occasion, news, counts)?).map(|_| ())?)
     }
 
-    fn message(&self, to: &Mailing, looking: bool, news: &News, counts: &CustomerCounts) -> Result<Message, Error> {
+    fn message(
+        &self,
+        to: &Mailing,
+        occasion: Occasion,
+        news: &News,
+        counts: &CustomerCounts,
+    ) -> Result<Message, Error> {
         let switch = format!("{}/mail?key={}", self.pages, to.key);
         let text = Text {
-            looking,
+            looking: occasion == Occasion::Looking,
+            announced: occasion == Occasion::Announced,
+            retiring: news.announced.map_or(0, |announced| announced.records),
+            retire_at: news.announced.map_or(Micros(0), |announced| announced.at),
             name: to.name.clone(),
             customer: to.customer.0,
             new: news.returned,
@@ -324,14 +371,17 @@ impl Postman {
     }
 }
 
-/// Whether there is something to tell, and if so, whether it is only that files are being looked at.
-fn worth_telling(news: &News, now: Micros, quiet_seconds: i64) -> Option<bool> {
+/// Whether there is something to tell, and if so, what.
+fn worth_telling(news: &News, now: Micros, quiet_seconds: i64) -> Option<Occasion> {
     let quiet = news.last_received.is_none_or(|last| last.plus_seconds(quiet_seconds) <= now);
     if news.undecided == 0 {
-        return ((news.received > 0 || news.returned > 0) && quiet).then_some(false);
+        return match news.received > 0 || news.returned > 0 {
+            true => quiet.then_some(Occasion::Decided),
+            false => (news.unmailed() > 0).then_some(Occasion::Announced),
+        };
     }
     let long = news.oldest_undecided.is_some_and(|oldest| oldest.plus_seconds(LONG_SECONDS) <= now);
-    (news.received > 0 && long).then_some(true)
+    (news.received > 0 && long).then_some(Occasion::Looking)
 }
 
 #[cfg(test)]
@@ -341,6 +391,9 @@ mod tests {
     fn text() -> Text {
         Text {
             looking: false,
+            announced: false,
+            retiring: 0,
+            retire_at: Micros(0),
             name: "Anna <b>".into(),
             customer: 7,
             new: 2,
@@ -375,6 +428,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_announced_is_told_with_its_day() {
+        let announced = || Text { retiring: 6, retire_at: Micros::from_seconds(1_803_859_200), ..text() };
+        for (language, subject, sentence) in [
+            (
+                Language::English,
+                "Still missing: 6 pictures that are removed on 1 March 2027",
+                "On 1 March 2027, 6 pictures that are still missing are removed",
+            ),
+            (
+                Language::German,
+                "Noch vermisst: 6 Bilder, die am 1. März 2027 entfernt werden",
+                "Am 1. März 2027 werden 6 Bilder, die noch fehlen, entfernt",
+            ),
+        ] {
+            let (_, with_news, page) = announced().written(language).unwrap();
+            assert!(with_news.contains(sentence) && page.contains(sentence), "{with_news} {page}");
+            let (said, plain, _) = Text { announced: true, new: 0, ..announced() }.written(language).unwrap();
+            assert_eq!(said, subject);
+            assert!(plain.contains("https://pictures.example/customers/7\n"), "{plain}");
+            let (_, without, _) = text().written(language).unwrap();
+            assert!(!without.contains("2027"));
+        }
+        let (one, plain, _) = Text { announced: true, new: 0, missing: 1, retiring: 1, ..announced() }
+            .written(Language::English)
+            .unwrap();
+        assert_eq!(one, "Still missing: 1 picture that is removed on 1 March 2027");
+        assert!(plain.contains("On 1 March 2027, a picture that is still missing is removed"), "{plain}");
+    }
+
+    #[test]
     fn a_mail_waits_for_quiet_and_for_the_end_of_the_work() {
         let now = Micros(10_000_000_000_000);
         let ago = |seconds: i64| Some(now.plus_seconds(-seconds));
@@ -383,11 +466,20 @@ mod tests {
         let sent = News { received: 3, last_received: ago(60), ..nothing };
         assert_eq!(worth_telling(&sent, now, 1800), None, "more may be coming");
         let quiet = News { last_received: ago(1800), ..sent };
-        assert_eq!(worth_telling(&quiet, now, 1800), Some(false));
+        assert_eq!(worth_telling(&quiet, now, 1800), Some(Occasion::Decided));
         let busy = News { undecided: 1, oldest_undecided: ago(1800), ..quiet };
         assert_eq!(worth_telling(&busy, now, 1800), None);
-        assert_eq!(worth_telling(&News { oldest_undecided: ago(3600), ..busy }, now, 1800), Some(true));
+        assert_eq!(worth_telling(&News { oldest_undecided: ago(3600), ..busy }, now, 1800), Some(Occasion::Looking));
+        let unmailed = crate::catalogue::Announced { records: 2, at: now, unmailed: 2 };
+        let announced = News { announced: Some(unmailed), ..nothing };
+        assert_eq!(worth_telling(&announced, now, 1800), Some(Occasion::Announced), "nobody sent anything");
+        let told = News { announced: Some(crate::catalogue::Announced { unmailed: 0, ..unmailed }), ..nothing };
+        assert_eq!(worth_telling(&told, now, 1800), None, "it was told before");
         let decided_later = News { returned: 1, ..nothing };
-        assert_eq!(worth_telling(&decided_later, now, 1800), Some(false), "a person decided, nothing was sent");
+        assert_eq!(
+            worth_telling(&decided_later, now, 1800),
+            Some(Occasion::Decided),
+            "a person decided, nothing was sent"
+        );
     }
 }

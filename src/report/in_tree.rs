@@ -10,8 +10,8 @@ use askama::Template as _;
 
 use super::text::visible;
 use super::{Cell, Format, Sheet, files, matches, missing};
-use crate::catalogue::{self, Tx};
-use crate::domain::CustomerId;
+use crate::catalogue::{self, Announced, Tx};
+use crate::domain::{Civil, CustomerId, Language};
 
 /// What customers are told of a missing picture. The shop's own columns are not theirs to read.
 const MISSING: [&str; 7] = ["record", "filename", "width", "height", "bytes", "taken_at", "grade"];
@@ -44,7 +44,7 @@ pub fn in_tree(tx: &Tx<'_>, customer: CustomerId, name: &str) -> Result<Option<V
     Ok(Some(match name {
         "came-back.csv" => spreadsheet(came_back(tx, customer)?)?,
         "missing.csv" => spreadsheet(still_missing(tx, customer)?)?,
-        "missing.html" => page(&still_missing(tx, customer)?)?,
+        "missing.html" => page(&still_missing(tx, customer)?, tx.announced(customer)?)?,
         "not-usable.csv" => spreadsheet(not_usable(tx, customer)?)?,
         _ => return Ok(None),
     }))
@@ -128,7 +128,9 @@ th, td { padding: .2em 1em .2em 0; text-align: left; border-bottom: 1px solid #8
 <p>{{ rows.len() }} {% if rows.len() == 1 %}picture is{% else %}pictures are{% endif %} still wanted. Upload whatever may be one of
 them, under any name and in any folder. Where the grade says <em>copy</em>, a smaller or lossier copy came back, and the
 original is still wanted.</p>
-<table>
+{% if let Some(announced) = announced %}<p><strong>On {{ announced.1 }}, {{ announced.0 }} of those that are missing {% if announced.0 == 1 %}is{% else %}are{% endif %} removed</strong>, because
+nothing was sent for a long time. Whatever you send before that stops it.</p>
+{% endif %}<table>
 <tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr>
 {% for row in rows %}
 <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
@@ -142,11 +144,15 @@ original is still wanted.</p>
 struct Page<'a> {
     columns: &'a [String],
     rows: Vec<Vec<String>>,
+    /// Records that are going to be given up, and on which day.
+    announced: Option<(i64, String)>,
 }
 
-fn page(sheet: &Sheet) -> askama::Result<Vec<u8>> {
+fn page(sheet: &Sheet, announced: Option<Announced>) -> askama::Result<Vec<u8>> {
     let cells = |row: &Vec<Cell>| row.iter().map(|cell| visible(&cell.bytes())).collect();
-    let page = Page { columns: &sheet.columns, rows: sheet.rows.iter().map(cells).collect() };
+    let day = |at| Civil::from(at).day_in_words(Language::English);
+    let announced = announced.map(|announced| (announced.records, day(announced.at)));
+    let page = Page { columns: &sheet.columns, rows: sheet.rows.iter().map(cells).collect(), announced };
     page.render().map(String::into_bytes)
 }
 
@@ -166,10 +172,10 @@ mod tests {
     fn the_page_escapes_what_customers_and_shops_wrote() {
         let mut sheet = Sheet::new(&["record", "filename"]);
         sheet.rows.push(vec!["<r1>".into(), "a&\u{202e}b".into()]);
-        let page = String::from_utf8(page(&sheet).unwrap()).unwrap();
+        let page = String::from_utf8(page(&sheet, None).unwrap()).unwrap();
         assert!(!page.contains("<r1>") && !page.contains('\u{202e}'), "{page}");
         assert!(page.contains("1 picture is still wanted"), "{page}");
-        let nothing = String::from_utf8(super::page(&Sheet::new(&["record"])).unwrap()).unwrap();
+        let nothing = String::from_utf8(super::page(&Sheet::new(&["record"]), None).unwrap()).unwrap();
         assert!(nothing.contains("Nothing is missing"));
     }
 

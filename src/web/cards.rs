@@ -4,7 +4,7 @@
 //! a page as itself; the templates then escape what HTML would take for its own.
 
 use super::desk::day;
-use super::text::{counted, number, pixels, size};
+use super::text::{counted, long_day, number, pixels, size};
 use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RetiredPicture, ReturnedPicture, ShownRecord};
 use crate::tree::shown;
 
@@ -21,6 +21,11 @@ pub(super) struct Progress {
     pub(super) problem_count: i64,
     pub(super) removed: String,
     pub(super) has_removed: bool,
+    pub(super) retiring_count: i64,
+    pub(super) retiring: String,
+    /// On which day what is announced to be given up is; empty for nothing.
+    pub(super) retire_day: String,
+    pub(super) has_folders: bool,
     pub(super) asked: String,
     pub(super) undecided: String,
     pub(super) received: String,
@@ -90,6 +95,10 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         problem_count: counts.problems,
         removed: number(counts.retired),
         has_removed: counts.retired > 0,
+        retiring_count: counts.retiring,
+        retiring: number(counts.retiring),
+        retire_day: counts.retire_at.map(long_day).unwrap_or_default(),
+        has_folders: counts.has_folders,
         asked: number(asked),
         undecided: number(counts.undecided),
         received: number(counts.received),

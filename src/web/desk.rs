@@ -10,9 +10,9 @@ use super::WebContext;
 use super::cards::{Card, card};
 use super::files::{FileLine, file_line};
 use super::pages::{Fault, read, write};
-use super::text::query;
+use super::text::{counted, long_day, query};
 use super::visitor::{Frame, Visitor};
-use crate::catalogue::{Act, Decided, FoundRecord, GivenUp, MissingFilter};
+use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, MissingFilter};
 use crate::domain::{CustomerId, Micros, RecordId, UploadId};
 use crate::report::text::moment;
 use crate::tree::shown;
@@ -42,6 +42,7 @@ pub(super) struct Asked {
     behind: String,
     at: String,
     done: String,
+    kept: String,
 }
 
 /// A number in an address; `first` for an empty text.
@@ -114,7 +115,7 @@ fn digest_in(text: &str) -> Option<Vec<u8>> {
 
 fn found_card(found: &FoundRecord) -> FoundCard {
     let state = match (found.back, found.retired) {
-        (_, true) => "no longer looked for",
+        (_, true) => "removed",
         (true, _) => "came back",
         (false, _) => "missing",
     };
@@ -241,9 +242,21 @@ pub(super) async fn attach(
 struct GivenUpPage {
     frame: Frame,
     records: Vec<GivenUpCard>,
+    announced: Vec<AnnouncedLine>,
     restored: bool,
+    /// Something that was to be given up is looked for on.
+    kept: bool,
     next: Option<String>,
     later: bool,
+}
+
+/// What is going to be given up, of one customer.
+struct AnnouncedLine {
+    customer: i64,
+    name: String,
+    records: String,
+    day: String,
+    unmailed: bool,
 }
 
 struct GivenUpCard {
@@ -262,7 +275,12 @@ pub(super) async fn given_up(
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Fault> {
     let behind = (Micros(place(&asked.at, i64::MAX)?), place(&asked.behind, 0)?);
-    let rows = read(&context, move |tx| tx.page_given_up(behind, LIST_PAGE + 1)).await?;
+    // What comes next stands on the first page alone.
+    let announced_max = if asked.at.is_empty() { LIST_PAGE } else { 0 };
+    let mail = context.mail;
+    let found =
+        read(&context, move |tx| Ok((tx.page_given_up(behind, LIST_PAGE + 1)?, tx.all_announced(announced_max)?)));
+    let (rows, announced) = found.await?;
     let last = rows.get(LIST_PAGE as usize).and(rows.get(LIST_PAGE as usize - 1));
     let next = last.map(|row| {
         let (at, id) = (row.at.0.to_string(), row.id.to_string());
@@ -272,11 +290,23 @@ pub(super) async fn given_up(
     let page = GivenUpPage {
         frame: Frame::of(&visitor),
         records,
+        announced: announced.iter().map(|line| announced_line(line, mail)).collect(),
         restored: asked.done == "restored",
+        kept: !asked.kept.is_empty(),
         next,
         later: !asked.at.is_empty(),
     };
     Ok(Html(page.render()?))
+}
+
+fn announced_line(to: &AnnouncedTo, mail: bool) -> AnnouncedLine {
+    AnnouncedLine {
+        customer: to.customer.0,
+        name: shown(to.name.as_bytes()),
+        records: counted(to.announced.records, "picture", "pictures"),
+        day: long_day(to.announced.at),
+        unmailed: mail && to.by_mail && to.announced.unmailed > 0,
+    }
 }
 
 fn given_up_card(row: &GivenUp) -> GivenUpCard {

@@ -94,6 +94,8 @@ pub struct WebContext {
     pub address: String,
     /// Origins whose pages may show a customer's missing pictures in a frame.
     pub embed_origins: Vec<String>,
+    /// Whether customers are sent mail who want it.
+    pub mail: bool,
     /// Host and port of the address at which people find the pages, where it is known.
     pub public_host: Option<String>,
 }

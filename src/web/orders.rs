@@ -89,7 +89,7 @@ pub(super) async fn page(
 fn show(order: &Order) -> Shown {
     let (state, class) = match order.state() {
         "complete" => ("complete again", "whole"),
-        "given_up" => ("given up in part", "zero"),
+        "given_up" => ("removed in part", "zero"),
         _ => ("misses originals", "asked"),
     };
     let more = order.missing.len().saturating_sub(NAMED_MAX);

@@ -15,7 +15,7 @@ use super::counts::counts;
 use super::gate::plain;
 use super::removals;
 use super::sending::{Sender, Sent};
-use super::text::{number, query};
+use super::text::{counted, number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, CustomerCounts, MissingFilter, Tx};
 use crate::condition;
@@ -137,6 +137,8 @@ struct Customer {
     frame: Frame,
     customer: Progress,
     lists: Lists,
+    /// How many are looked for on that were to be given up.
+    kept: Option<String>,
     live_seconds: u32,
     send: Sender,
 }
@@ -150,9 +152,10 @@ struct OneList {
     word: &'static str,
     lists: Lists,
     asked: Asked,
-    /// Records that can be looked for again in one step.
-    removed: Vec<i64>,
-    restored: usize,
+    /// How many were given up on the page before, and can be looked for again in one step.
+    removed: String,
+    removed_one: bool,
+    restored: String,
     total: String,
     /// What leads to the next page, if there is one.
     next: Option<String>,
@@ -195,6 +198,7 @@ pub(super) async fn customer(
     Query(sent): Query<Sent>,
 ) -> Result<Html<String>, Fault> {
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
+    let kept = sent.kept.parse().ok().map(|kept| counted(kept, "picture", "pictures"));
     let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
     let send = Sender::of(&context, id, sent.count()).await?;
     let found = read(&context, move |tx| {
@@ -215,6 +219,7 @@ pub(super) async fn customer(
         live_seconds: live_seconds(&counts),
         customer: progress(&counts),
         lists,
+        kept,
         send,
     };
     Ok(Html(page.render()?))
@@ -225,11 +230,12 @@ pub(super) async fn customer(
 #[serde(default)]
 pub(super) struct Asked {
     behind: Option<String>,
-    words: String,
-    from: String,
-    to: String,
-    size: String,
-    /// Records that were given up on the page before, see [`removals::removed`].
+    pub(super) words: String,
+    pub(super) folder: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    pub(super) size: String,
+    /// The moment at which records were given up on the page before.
     removed: String,
     /// How many are looked for again since the page before.
     restored: String,
@@ -238,10 +244,10 @@ pub(super) struct Asked {
 impl Asked {
     /// Whether only some of the list are asked for.
     fn is_filtered(&self) -> bool {
-        ![&self.words, &self.from, &self.to, &self.size].iter().all(|text| text.is_empty())
+        ![&self.words, &self.folder, &self.from, &self.to, &self.size].iter().all(|text| text.is_empty())
     }
 
-    fn filter(&self) -> Result<MissingFilter, Fault> {
+    pub(super) fn filter(&self) -> Result<MissingFilter, Fault> {
         let (pixels_min, pixels_below) = match self.size.as_str() {
             "" => (None, None),
             "small" => (None, Some(2_000_000)),
@@ -249,8 +255,18 @@ impl Asked {
             "large" => (Some(12_000_000), None),
             _ => return Err(Fault::Asked("A size is small, medium or large.")),
         };
-        let words = Some(self.words.trim().to_owned()).filter(|words| !words.is_empty());
-        Ok(MissingFilter { words, from: day(&self.from)?, to: day(&self.to)?, pixels_min, pixels_below })
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        // A folder may be written with a slash at either end.
+        let folder = text(self.folder.trim().trim_matches(['/', '\\']));
+        let folder = folder.map(|folder| folder.replace('\\', "/"));
+        Ok(MissingFilter {
+            words: text(&self.words),
+            folder,
+            from: day(&self.from)?,
+            to: day(&self.to)?,
+            pixels_min,
+            pixels_below,
+        })
     }
 
     /// The thing that the page begins behind.
@@ -262,8 +278,14 @@ impl Asked {
     /// What leads to the page behind the thing `last`.
     fn next(&self, last: i64) -> String {
         let last = last.to_string();
-        let all =
-            [("words", &self.words), ("from", &self.from), ("to", &self.to), ("size", &self.size), ("behind", &last)];
+        let all = [
+            ("words", &self.words),
+            ("folder", &self.folder),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("size", &self.size),
+            ("behind", &last),
+        ];
         query(all.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value.as_str())))
     }
 }
@@ -294,10 +316,11 @@ pub(super) async fn list(
         "missing" => ("Still missing", "missing", 0),
         "returned" => ("Came back", "returned", i64::MAX),
         "problems" => ("Could not be used", "problems", 0),
-        "removed" => ("No longer looked for", "removed", 0),
+        "removed" => ("Removed", "removed", 0),
         _ => return Err(Fault::NoPage),
     };
     let (place, filter) = (asked.place(first)?, asked.filter()?);
+    let given_up = removals::moment(&asked.removed);
     // One more than is shown tells whether there is another page.
     let (shown, read_max) = (LIST_PAGE as usize, LIST_PAGE + 1);
     let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
@@ -332,9 +355,10 @@ pub(super) async fn list(
             }
         };
         let last = ids.get(shown).and(ids.get(shown - 1)).copied();
-        Ok((lists, last))
+        let removed = given_up.map_or(Ok(0), |at| tx.retired_at(id, at).map(|records| records.len()))?;
+        Ok((lists, last, removed))
     });
-    let (lists, last) = found.await?;
+    let (lists, last, removed) = found.await?;
     let page = OneList {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&counts),
@@ -344,8 +368,9 @@ pub(super) async fn list(
         lists,
         total: number(total),
         next: last.map(|last| asked.next(last)),
-        removed: removals::removed(&asked.removed),
-        restored: asked.restored.parse().unwrap_or(0),
+        removed: if removed > 0 { number(removed as i64) } else { String::new() },
+        removed_one: removed == 1,
+        restored: number(asked.restored.parse().unwrap_or(0)),
         asked,
     };
     Ok(Html(page.render()?))

@@ -1,4 +1,5 @@
-//! "I don't have it": giving up pictures that nobody will send, and looking for them again.
+//! "I don't have it": giving up pictures that nobody will send, looking for them again, and asking for more time before others are
+//! given up.
 
 use std::sync::Arc;
 
@@ -6,53 +7,116 @@ use axum::extract::{Extension, Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::WebContext;
-use super::pages::{Fault, write};
+use super::pages::{Asked, Fault, read, write};
 use super::visitor::Visitor;
-use crate::domain::{CustomerId, RecordId};
+use crate::catalogue::MissingFilter;
+use crate::domain::{CustomerId, Micros, RecordId};
 
 /// What the history says when customers give a picture up themselves.
 const BY_CUSTOMER: &str = "the customer does not have it";
 
-/// `/customers/{id}/remove`: the chosen records are no longer looked for. The page behind it can undo just that.
+/// Records that one unit of work changes, so that no acknowledgement waits for long behind it.
+const BATCH: usize = 500;
+
+type Fields = Vec<(String, String)>;
+
+/// `/customers/{id}/remove`: the chosen records, or all missing ones that a filter leaves, are no longer looked for. The page behind it
+/// can undo just that.
 pub(super) async fn remove(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
-    Form(fields): Form<Vec<(String, String)>>,
+    Form(fields): Form<Fields>,
 ) -> Result<Response, Fault> {
-    let (id, records, who) = (customer(&id)?, chosen(&fields)?, visitor.name());
+    let (id, at) = (customer(&id)?, Micros::now());
+    let records = match field(&fields, "all") {
+        "" => chosen(&fields)?,
+        _ => all_missing(&context, id, filter(&fields)?).await?,
+    };
     let why = if visitor.is_staff() { "" } else { BY_CUSTOMER };
-    let removed = write(&context, move |tx| tx.retire(id, &records, &who, why)).await?;
-    let removed: Vec<String> = removed.iter().map(RecordId::to_string).collect();
-    let removed = if removed.is_empty() { "none".to_owned() } else { removed.join(".") };
+    let mut removed = 0;
+    for some in records.chunks(BATCH) {
+        let (some, who) = (some.to_vec(), visitor.name());
+        removed += write(&context, move |tx| tx.retire(id, &some, &who, why, at)).await?.len();
+    }
+    let removed = if removed == 0 { "none".to_owned() } else { at.0.to_string() };
     Ok(Redirect::to(&format!("/customers/{id}/missing?removed={removed}")).into_response())
 }
 
-/// `/customers/{id}/restore`: they are looked for again.
+/// `/customers/{id}/restore`: the chosen records are looked for again, or those that were given up at one moment, or all.
 pub(super) async fn restore(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
-    Form(fields): Form<Vec<(String, String)>>,
+    Form(fields): Form<Fields>,
 ) -> Result<Response, Fault> {
-    let (id, records, who) = (customer(&id)?, chosen(&fields)?, visitor.name());
-    let restored = write(&context, move |tx| tx.restore(id, &records, &who)).await?.len();
+    let id = customer(&id)?;
+    let records = match (field(&fields, "all"), field(&fields, "at")) {
+        ("", "") => chosen(&fields)?,
+        ("", at) => {
+            let at = moment(at).ok_or(Fault::Asked("What was given up together is named by its moment."))?;
+            read(&context, move |tx| tx.retired_at(id, at)).await?
+        }
+        _ => all_retired(&context, id).await?,
+    };
+    let mut restored = 0;
+    for some in records.chunks(BATCH) {
+        let (some, who) = (some.to_vec(), visitor.name());
+        restored += write(&context, move |tx| tx.restore(id, &some, &who)).await?.len();
+    }
     Ok(Redirect::to(&format!("/customers/{id}/missing?restored={restored}")).into_response())
+}
+
+/// `/customers/{id}/keep`: what was announced to be given up is looked for on.
+pub(super) async fn keep(
+    State(context): State<Arc<WebContext>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Fault> {
+    let (id, who) = (customer(&id)?, visitor.name());
+    let kept = write(&context, move |tx| tx.keep_looking(id, &who, Micros::now())).await?;
+    // Whoever works for the shop does it from the list of all customers.
+    let back = if field(&fields, "from") == "removed" { "/removed".to_owned() } else { format!("/customers/{id}") };
+    Ok(Redirect::to(&format!("{back}?kept={kept}")).into_response())
 }
 
 fn customer(id: &str) -> Result<CustomerId, Fault> {
     Ok(CustomerId(id.parse().map_err(|_| Fault::NoPage)?))
 }
 
+fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
 /// The records that a form names.
-fn chosen(fields: &[(String, String)]) -> Result<Vec<RecordId>, Fault> {
+fn chosen(fields: &Fields) -> Result<Vec<RecordId>, Fault> {
     let named = fields.iter().filter(|(name, _)| name == "record");
     named
         .map(|(_, id)| id.parse().map(RecordId).map_err(|_| Fault::Asked("A record is chosen by its number.")))
         .collect()
 }
 
-/// What the page after [`remove`] can undo: the records that its address names.
-pub(super) fn removed(text: &str) -> Vec<i64> {
-    text.split('.').filter_map(|id| id.parse().ok()).collect()
+/// The filter that a form brings along from the page that it is on.
+fn filter(fields: &Fields) -> Result<MissingFilter, Fault> {
+    let text = |name| field(fields, name).to_owned();
+    let mut asked = Asked::default();
+    (asked.words, asked.folder, asked.size) = (text("words"), text("folder"), text("size"));
+    (asked.from, asked.to) = (text("from"), text("to"));
+    asked.filter()
+}
+
+async fn all_missing(context: &Arc<WebContext>, id: CustomerId, filter: MissingFilter) -> Result<Vec<RecordId>, Fault> {
+    let rows = read(context, move |tx| tx.page_missing(id, &filter, 0, i64::MAX)).await?;
+    Ok(rows.into_iter().map(|row| RecordId(row.id)).collect())
+}
+
+async fn all_retired(context: &Arc<WebContext>, id: CustomerId) -> Result<Vec<RecordId>, Fault> {
+    let rows = read(context, move |tx| tx.page_retired(id, 0, i64::MAX)).await?;
+    Ok(rows.into_iter().map(|row| RecordId(row.id)).collect())
+}
+
+/// The moment that the address of the page after [`remove`] names.
+pub(super) fn moment(text: &str) -> Option<Micros> {
+    text.parse().ok().map(Micros)
 }

@@ -145,6 +145,7 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/candidates/{id}/answer", Staff, Candidate, |method| on(method, review::answer)),
         route(POST, "/customers/{id}/remove", SignedIn, Customer, |method| on(method, removals::remove)),
         route(POST, "/customers/{id}/restore", SignedIn, Customer, |method| on(method, removals::restore)),
+        route(POST, "/customers/{id}/keep", SignedIn, Customer, |method| on(method, removals::keep)),
         route(GET, "/files", Staff, None, |method| on(method, files::of_all)),
         route(GET, "/search", Staff, None, |method| on(method, desk::search)),
         route(GET, "/removed", Staff, None, |method| on(method, desk::given_up)),

@@ -15,7 +15,7 @@ use super::counts::counts;
 use super::desk::{Line, history_of_record};
 use super::pages::{Fault, read};
 use super::routes::wrong_mark;
-use super::text::size;
+use super::text::{long_day, size};
 use super::visitor::{Frame, Visitor};
 use crate::domain::{CustomerId, RecordId, TransferId};
 use crate::endpoint::browser::FormFault;
@@ -73,6 +73,8 @@ impl Sender {
 #[serde(default)]
 pub(super) struct Sent {
     pub(super) sent: String,
+    /// How many are looked for on since the page before.
+    pub(super) kept: String,
 }
 
 impl Sent {
@@ -91,6 +93,8 @@ struct RecordSend {
     back: bool,
     copy: bool,
     retired: bool,
+    /// On which day it is given up, if that is announced.
+    retire_day: Option<String>,
     /// For those who work for the shop.
     history: Vec<Line>,
     send: Sender,
@@ -166,6 +170,7 @@ pub(super) async fn record_page(
         back: page.back,
         copy: page.copy,
         retired: page.retired,
+        retire_day: page.retire_at.map(long_day),
         history,
         send,
     };

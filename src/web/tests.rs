@@ -93,6 +93,7 @@ impl Pages {
             browser,
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             line,
+            mail: false,
             public_host: public_host.map(str::to_owned),
         });
         runtime.spawn(serve(listener, context, receiver));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::domain::{Civil, Language, Micros};
+
 /// A number with thin spaces between its thousands.
 pub(super) fn number(count: i64) -> String {
     let digits = count.unsigned_abs().to_string();
@@ -31,6 +33,11 @@ pub(super) fn size(bytes: i64) -> String {
         value /= 1000.0;
     }
     unreachable!("the last unit returns")
+}
+
+/// A moment's day as people write it, in UTC.
+pub(super) fn long_day(at: Micros) -> String {
+    Civil::from(at).day_in_words(Language::English)
 }
 
 /// What stands behind the `?` of an address.

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import date, timedelta
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -81,7 +82,7 @@ def main(program):
     (shop.data / "reunite.toml").write_text(
         f'[mail]\nserver = "localhost:{port}"\nca_file = "{certificate}"\nuser = "reunite"\n'
         f'password_file = "{shop.scratch}/password"\nfrom = "Der Laden <bilder@laden.example>"\nshop = "Der Laden"\n'
-        "quiet_seconds = 0\n"
+        "quiet_seconds = 0\n[retire]\nafter_days = 100\nnotice_days = 10\n"
     )
     shop.records(["harbour", "tulips", "stag"])
     shop.run("customer", "mail", "anna", "no address", fails=True)
@@ -128,6 +129,28 @@ def main(program):
             raise AssertionError("another key did something")
         except urllib.error.HTTPError as refused:
             assert refused.code == 404
+
+    # Nothing was sent for long: what is still missing is announced to be removed, by mail and on the page, and looked for on.
+    with database() as rows:
+        rows.execute("UPDATE customers SET mailed_at = mailed_at - ?, mail_since = 0", [DAY])
+        rows.execute("UPDATE records SET imported_at = imported_at - ?", [200 * DAY])
+        rows.execute("UPDATE uploads SET received_at = received_at - ?", [150 * DAY])
+        rows.execute("UPDATE attachments SET placed_at = placed_at - ?", [150 * DAY])
+    with shop.serve():
+        _, message = eventually(lambda: inbox.mail[2:] and inbox.mail[2])
+        day = date.today() + timedelta(days=11)
+        months = ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+                  "Dezember"]
+        # Midnight may have passed since.
+        days = [f"{day.day}. {months[day.month - 1]} {day.year}" for day in (day, day - timedelta(days=1))]
+        assert message["subject"] in [f"Noch vermisst: 1 Bild, das am {day} entfernt wird" for day in days], message["subject"]
+        for form in ("text/plain", "text/html"):
+            assert "wird ein Bild, das noch fehlt, entfernt" in part(message, form)
+        with database() as rows:
+            assert rows.execute("SELECT count(*), sum(retire_mailed) FROM records WHERE retire_at IS NOT NULL").fetchone() == (1, 1)
+        time.sleep(2)
+        assert len(inbox.mail) == 3, "it is told once"
+        inbox.mail.pop()
 
         # A mail server that refuses is not asked for ever, and says why in the status.
         shop.run("customer", "mail", "ben", "ben@kunden.example", fails=True)

@@ -47,7 +47,7 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await sue.getByText("attach of the file").waitFor();
   await looked_at(sue, "record-history");
   reunite(["retire", "order-6/1", "--why", "removed on request"]);
-  await sue.getByRole("link", { name: "Given up" }).click();
+  await sue.getByRole("link", { name: "Removed", exact: true }).click();
   await sue.getByText("removed on request").waitFor();
   await looked_at(sue, "given-up");
   await sue.getByRole("button", { name: /Look for it again/ }).click();

@@ -9,7 +9,7 @@ use super::named;
 use crate::catalogue::{Catalogue, CustomerCounts, News};
 use crate::config::Config;
 use crate::domain::{Language, Micros};
-use crate::notify::mail::{Postman, check_address};
+use crate::notify::mail::{Occasion, Postman, check_address};
 use crate::report::text::{moment, visible};
 use crate::web;
 
@@ -74,11 +74,11 @@ pub(super) fn run(data: &Path, catalogue: &Catalogue, args: &Args) -> anyhow::Re
     };
     let config = Config::load(data)?;
     if args.test {
-        let Some(postman) = Postman::new(&config.mail, &config.web.address())? else {
+        let Some(postman) = Postman::new(&config.mail, &config.retire, &config.web.address())? else {
             bail!("settings name no mail server; set `mail.server` and `mail.from`");
         };
         let counts = catalogue.read(|tx| tx.page_customer(customer))?.unwrap_or_else(CustomerCounts::default);
-        postman.send(&mailing, false, &News::default(), &counts)?;
+        postman.send(&mailing, Occasion::Decided, &News::default(), &counts)?;
         eprintln!("sent to {}", visible(mailing.address.as_bytes()));
         return Ok(());
     }

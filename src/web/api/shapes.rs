@@ -104,6 +104,8 @@ pub(in crate::web) struct Record {
     extra: Map<String, Value>,
     /// Why it was given up.
     retired_why: Option<String>,
+    /// When it is going to be given up, where that is announced because nothing came for long.
+    retire_at: Option<String>,
     /// What came back; null while nothing did.
     attachment: Option<Attachment>,
 }
@@ -160,6 +162,7 @@ impl From<ListedRecord> for Record {
             // What is kept as text was an object when the import wrote it.
             extra: serde_json::from_str(&record.extra).unwrap_or_default(),
             retired_why: record.retired_why,
+            retire_at: record.retire_at.map(moment),
             attachment,
         }
     }

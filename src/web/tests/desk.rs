@@ -69,7 +69,7 @@ fn the_search_finds_records_files_digests_and_customers() {
         ("beefcafe", "order-1"),
         ("strange", "/uploads/11"),
         ("0000000000", "/uploads/11"),
-        ("two.jpg", "no longer looked for"),
+        ("two.jpg", "removed"),
     ] {
         has(&pages.get(&format!("/search?q={asked}")), &[found]);
     }
@@ -118,9 +118,9 @@ fn what_was_given_up_says_who_and_why_and_is_looked_for_again() {
     let pages = Pages::start();
     desk(&pages);
     has(&pages.get("/removed"), &["order-2", "by sue", "lost for &#60;b&#62;good"]);
-    has(&pages.get("/records/2/send"), &["What happened to it", "No longer looked for"]);
+    has(&pages.get("/records/2/send"), &["What happened to it", "Removed: nobody looks for it any more"]);
     let form = format!("mark={}&customer=7&record=2", pages.mark(&pages.operator));
     let done = pages.post("/removed", &pages.operator, &form);
     assert_eq!(header(&done, "location"), Some("/removed?done=restored"));
-    has(&pages.get("/removed?done=restored"), &["It is looked for again", "Nothing was given up"]);
+    has(&pages.get("/removed?done=restored"), &["It is looked for again", "Nothing was removed"]);
 }
