@@ -38,9 +38,10 @@ pub struct Agreement {
     pub aspect: bool,
     /// Some path of the file has the recorded name.
     pub name: bool,
-    /// That name is informative, and of the customer's records only those have it that lost one original.
+    /// That name is informative, and of the customer's records only those have it that lost one original. Where the recorded
+    /// size is this picture's, records of that name with another size do not count.
     pub name_informs: bool,
-    /// Of the customer's records only those have that name that lost one original, whether it is informative or not.
+    /// The same of any name, whether it is informative or not.
     pub name_is_only: bool,
     /// Every name of the file says that it is another picture than the recorded one's: another shot of the same camera, or
     /// what was made of it.
@@ -125,14 +126,19 @@ impl Register {
     }
 
     /// True when a file's name is worth something as evidence: it tells pictures apart, and is the only one.
-    fn informs(&self, records: &[RecordFacts], name: &Name) -> bool {
-        name.tells() && self.is_only(records, name)
+    fn informs(&self, records: &[RecordFacts], name: &Name, size: Option<(u32, u32)>) -> bool {
+        name.tells() && self.is_only(records, name, size)
     }
 
-    /// True when records that lost one original may have this name, and no other.
-    fn is_only(&self, records: &[RecordFacts], name: &Name) -> bool {
+    /// True when records that lost one original may have this name, and no other, among those of this size, if one is given.
+    fn is_only(&self, records: &[RecordFacts], name: &Name, size: Option<(u32, u32)>) -> bool {
+        let of_the_size = |at: usize| match size.zip(records[at].size) {
+            Some((ours, recorded)) => compare_sizes(recorded, ours).0,
+            None => true,
+        };
         let same_stem = self.by_stem.get(name.stem()).into_iter().flatten();
-        let same: Vec<usize> = same_stem.filter(|(_, other)| other.is_same(name)).map(|(at, _)| *at).collect();
+        let same = same_stem.filter(|&&(at, ref other)| other.is_same(name) && of_the_size(at));
+        let same: Vec<usize> = same.map(|(at, _)| *at).collect();
         let one_original =
             |(at, &a): (usize, &usize)| same[..at].iter().all(|&b| records[a].lost_the_same(&records[b]));
         same.len() <= RARE_MAX && same.iter().enumerate().all(one_original)
@@ -154,6 +160,7 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register, 
     };
     let recorded = record.filename.as_deref().map(Name::of);
     let names: Vec<Name> = image.paths.iter().map(|path| Name::of_path(path)).collect();
+    let told_apart_by = image.size.filter(|_| size);
     let same = |name: &&Name| recorded.as_ref().is_some_and(|recorded| recorded.is_same(name));
     Agreement {
         digest: sha256 == Some(true) || (sha256.is_none() && md5 == Some(true)) || (etag && !digest_differs),
@@ -165,8 +172,8 @@ pub fn agreement(record: &RecordFacts, image: &ImageFacts, register: &Register, 
         smaller,
         aspect,
         name: names.iter().any(|name| same(&name)),
-        name_informs: names.iter().filter(same).any(|name| register.informs(records, name)),
-        name_is_only: names.iter().filter(same).any(|name| register.is_only(records, name)),
+        name_informs: names.iter().filter(same).any(|name| register.informs(records, name, told_apart_by)),
+        name_is_only: names.iter().filter(same).any(|name| register.is_only(records, name, told_apart_by)),
         name_differs: recorded.as_ref().is_some_and(|recorded| all_name_another(recorded, &names)),
         taken: record.taken.zip(image.taken).and_then(|(recorded, ours)| recorded.compare(ours)),
     }
@@ -213,7 +220,7 @@ mod tests {
         };
         let informs = |records: &[&str], name: &str| {
             let records: Vec<_> = records.iter().enumerate().map(|(at, name)| record(at as i64, name)).collect();
-            Register::of(&records).informs(&records, &Name::of(name))
+            Register::of(&records).informs(&records, &Name::of(name), None)
         };
         assert!(informs(&["IMG_0042.JPG", "IMG_0043.JPG"], "img_0042 (1).jpg"));
         assert!(!informs(&["IMG_0042.JPG", "b/IMG_0042.JPG"], "IMG_0042.JPG"));
@@ -223,9 +230,17 @@ mod tests {
         assert!(!informs(&renamed, "Urlaub 2019.jpg"));
         assert!(!informs(&["logo.png"], "logo.png"));
         let mut twice = [1, 2].map(|id| RecordFacts { bytes: Some(77), ..record(id, "IMG_0042.JPG") });
-        let informs = |records: &[RecordFacts]| Register::of(records).informs(records, &Name::of("IMG_0042.JPG"));
+        let informs = |records: &[RecordFacts]| Register::of(records).informs(records, &Name::of("IMG_0042.JPG"), None);
         assert!(informs(&twice), "a picture that was ordered twice");
         twice[1].bytes = Some(78);
         assert!(!informs(&twice));
+        let mut sizes =
+            [(4000, 3000), (640, 480)].map(|size| RecordFacts { size: Some(size), ..record(1, "IMG_0042.JPG") });
+        let of_size =
+            |records: &[RecordFacts], size| Register::of(records).informs(records, &Name::of("IMG_0042.JPG"), size);
+        assert!(of_size(&sizes, Some((480, 640))), "the size tells which");
+        assert!(!of_size(&sizes, None));
+        sizes[0].size = None;
+        assert!(!of_size(&sizes, Some((640, 480))), "the other may have that size");
     }
 }
