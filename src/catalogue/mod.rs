@@ -235,6 +235,31 @@ impl Catalogue {
         self.writer.run(Lasting::Redoable, work)
     }
 
+    /// As [`Catalogue::write`], and does not wait: `done` learns on the writer's thread what it came to, so it must neither wait
+    /// nor write. A panic of `work` is dropped with `done`.
+    pub fn write_then<T, E>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.post(Lasting::Durable, work, told(done));
+    }
+
+    /// [`Catalogue::write_redoable`] in the way of [`Catalogue::write_then`].
+    pub fn write_redoable_then<T, E>(
+        &self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.writer.post(Lasting::Redoable, work, told(done));
+    }
+
     /// Runs `work` over one consistent state of the catalogue.
     ///
     /// # Errors
@@ -249,9 +274,29 @@ impl Catalogue {
         };
         drop(readers);
         let result = snapshot(&mut connection, work);
-        lock(&self.readers).push(connection);
-        self.reader_free.notify_one();
+        self.give_back(connection);
         result
+    }
+
+    /// [`Catalogue::read`] if that need not wait for others who read; for a few rows, on threads that must not wait.
+    pub fn glance<T, E: From<Error>>(&self, work: impl FnOnce(&Tx<'_>) -> Result<T, E>) -> Option<Result<T, E>> {
+        let mut connection = lock(&self.readers).pop()?;
+        let result = snapshot(&mut connection, work);
+        self.give_back(connection);
+        Some(result)
+    }
+
+    fn give_back(&self, reader: Connection) {
+        lock(&self.readers).push(reader);
+        self.reader_free.notify_one();
+    }
+}
+
+/// Tells `done` of a result. The thread that waited for a unit meets its panic; here nobody waits, and `done` is dropped.
+fn told<T, E>(done: impl FnOnce(Result<T, E>)) -> impl FnOnce(writer::Outcome<T, E>) {
+    move |outcome| match outcome {
+        Ok(result) => done(result),
+        Err(_) => tracing::error!("a unit of work panicked, and nobody waited for it"),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -65,18 +65,42 @@ impl Writer {
         E: From<Error> + Send + 'static,
     {
         let (answer, answered) = sync_channel(1);
+        self.post(lasting, work, move |outcome| {
+            // The caller waits for this answer; when nobody receives it, the caller's thread is gone and nobody needs it.
+            if answer.send(outcome).is_err() {
+                tracing::debug!("a unit of work ended after its caller");
+            }
+        });
+        match answered.recv().map_err(|_| Error::Closing)? {
+            Ok(result) => result,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    /// As [`Writer::run`], and does not wait: `done` learns on the writer's thread what it came to.
+    pub(super) fn post<T, E>(
+        &self,
+        lasting: Lasting,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Outcome<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
         let run: Run = Box::new(move |connection| {
             let outcome = match connection {
                 Ok(connection) => in_savepoint(connection, work),
                 Err(error) => Ok(Err(error.into())),
             };
-            Box::new(move |commit| deliver(&answer, commit, outcome))
+            Box::new(move |commit| deliver(done, commit, outcome))
         });
-        let sender = lock(&self.units).clone().ok_or(Error::Closing)?;
-        sender.send(Unit { lasting, run }).map_err(|_| Error::Closing)?;
-        match answered.recv().map_err(|_| Error::Closing)? {
-            Ok(result) => result,
-            Err(panic) => resume_unwind(panic),
+        let unit = Unit { lasting, run };
+        let refused = match lock(&self.units).as_ref() {
+            Some(units) => units.send(unit).err().map(|refused| refused.0),
+            None => Some(unit),
+        };
+        if let Some(unit) = refused {
+            (unit.run)(Err(Error::Closing))(Ok(()));
         }
     }
 }
@@ -84,7 +108,9 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         lock(&self.units).take();
+        // Who learned last of a unit's end may have held the catalogue last, and that is on the thread itself, which ends by itself.
         if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the catalogue's writer panicked");
@@ -93,7 +119,7 @@ impl Drop for Writer {
 }
 
 /// What a unit of work came to: its result, or the panic it ended with.
-type Outcome<T, E> = std::thread::Result<Result<T, E>>;
+pub(super) type Outcome<T, E> = std::thread::Result<Result<T, E>>;
 
 fn in_savepoint<T, E: From<Error>>(
     connection: &Connection,
@@ -110,15 +136,11 @@ fn in_savepoint<T, E: From<Error>>(
     }
 }
 
-fn deliver<T, E: From<Error>>(answer: &SyncSender<Outcome<T, E>>, commit: Result<(), String>, outcome: Outcome<T, E>) {
-    let outcome = match (commit, outcome) {
+fn deliver<T, E: From<Error>>(done: impl FnOnce(Outcome<T, E>), commit: Result<(), String>, outcome: Outcome<T, E>) {
+    done(match (commit, outcome) {
         (Err(message), Ok(Ok(_))) => Ok(Err(Error::Commit(message).into())),
         (_, outcome) => outcome,
-    };
-    // The caller waits for this answer; when nobody receives it, the caller's thread is gone and nobody needs it.
-    if answer.send(outcome).is_err() {
-        tracing::debug!("a unit of work ended after its caller");
-    }
+    });
 }
 
 fn serve(connection: Connection, units: &Receiver<Unit>) {
