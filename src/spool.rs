@@ -3,7 +3,7 @@
 //! A transfer is a file named by us. When it ends, its bytes and its name in the folder are brought to the disk, then one
 //! unit of work notes upload, tree entry and event, and only then may the endpoint acknowledge. A crash before that
 //! leaves nothing but a file that the next start removes, or, of a large one, a partial that can be resumed. A crash
-//! after that loses nothing.
+//! after that loses nothing. Of a small file, bytes, name and row are on the disk as a record of the journal first.
 //!
 //! Owns the spool folder, open transfers, partials and recovery. Does not look into files and does not empty itself:
 //! the pipeline moves each upload to the blob store. One process at a time may have a spool open.
@@ -11,6 +11,7 @@
 mod folder_sync;
 mod hashing;
 mod incoming;
+mod journal;
 mod open;
 mod quota;
 mod recovery;
@@ -30,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use hashing::digest_of;
-use incoming::Places;
+use incoming::{Arrivals, Places};
 pub use incoming::{Incoming, Start};
 pub use open::Open;
 pub use quota::Quota;
@@ -42,6 +43,7 @@ use crate::domain::{CustomerId, Micros, UnknownWord, UploadId};
 use crate::store::Blobs;
 use crate::tree::{TreeError, TreePath, is_temporary};
 use folder_sync::FolderSync;
+use journal::Journal;
 use quota::Usages;
 
 /// Bytes that are copied at a time. Larger blocks are slower: they leave the processor's cache before they are digested, and
@@ -140,6 +142,8 @@ pub struct Spool {
     usages: Usages,
     /// For those that write past the page cache.
     places: Places,
+    /// To the thread that brings small files to the disk.
+    arrivals: Arrivals,
 }
 
 impl Spool {
@@ -156,6 +160,14 @@ impl Spool {
     ) -> Result<(Arc<Spool>, Recovered), TreeError> {
         make_private_folder(folder).map_err(|source| TreeError::io("make the spool folder", folder, source))?;
         let handle = File::open(folder).map_err(|source| TreeError::io("open the spool folder", folder, source))?;
+        let reading = |source| TreeError::io("read the journal of", folder, source);
+        let records = journal::read_all(folder).map_err(reading)?;
+        let applied = catalogue.read(|tx| tx.journal_applied(&settings.node))?;
+        let next = records.last().map_or(0, |record| record.number).max(applied) + 1;
+        let own_handle = handle.try_clone().map_err(reading)?;
+        let journal = Journal::begin(folder, own_handle, &catalogue, &settings.node, settings.min_free, next);
+        let arrivals =
+            Arrivals::start(journal).map_err(|source| TreeError::io("start a thread for", folder, source))?;
         let spool = Spool {
             folder: folder.to_owned(),
             names: FolderSync::new(handle),
@@ -166,7 +178,9 @@ impl Spool {
             next_number: AtomicU64::new(1),
             usages: Usages::default(),
             places: Places::default(),
+            arrivals,
         };
+        spool.replay(records, applied)?;
         let recovered = spool.recover()?;
         Ok((Arc::new(spool), recovered))
     }
@@ -184,6 +198,16 @@ impl Spool {
         start: Start,
     ) -> Result<Incoming, TreeError> {
         Incoming::begin(self, customer, path, endpoint, start)
+    }
+
+    /// [`Spool::begin`] of a new file, for threads that must not wait; nothing where that could take long.
+    pub fn begin_at_once(
+        self: &Arc<Self>,
+        customer: CustomerId,
+        path: &TreePath,
+        endpoint: Endpoint,
+    ) -> Option<Result<Incoming, TreeError>> {
+        Incoming::begin_at_once(self, customer, path, endpoint)
     }
 
     /// Goes on with the partial whose bytes lie in `spool_file`, wherever the tree shows it by now; nothing if `customer` has no

@@ -205,21 +205,37 @@ impl Tree {
     /// # Errors
     /// [`TreeError::NotFound`], [`TreeError::Root`].
     pub fn set_mtime(&self, path: &TreePath, mtime: Micros) -> Result<(), TreeError> {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        self.set_mtime_then(path, mtime, move |set| drop(tell.send(set)));
+        told.recv().map_err(|_| catalogue::Error::Closing)?
+    }
+
+    /// As [`Tree::set_mtime`], for whoever does not want to wait: `done` learns what it came to, and must not wait.
+    pub fn set_mtime_then(
+        &self,
+        path: &TreePath,
+        mtime: Micros,
+        done: impl FnOnce(Result<(), TreeError>) + Send + 'static,
+    ) {
         if let Some(open) = self.spool.open_at(self.customer, path) {
             open.set_mtime(mtime);
         }
-        report_folder::refuse(path)?;
-        let (customer, at) = (self.customer, path.clone());
-        let set = self.catalogue.write_redoable(move |tx| match place::find_directory(tx, customer, &at)? {
+        if let Err(refused) = report_folder::refuse(path) {
+            return done(Err(refused));
+        }
+        let (customer, at, spool, path) = (self.customer, path.clone(), Arc::clone(&self.spool), path.clone());
+        let set = move |tx: &Tx<'_>| match place::find_directory(tx, customer, &at)? {
             place::Found::Nothing => Err(TreeError::NotFound(at)),
             place::Found::Directory(_) if at.is_root() => Err(TreeError::Root),
             place::Found::Directory(id) => Ok(tx.entry_set_mtime(id, mtime)?),
             place::Found::File(row) => Ok(tx.entry_set_mtime(row.id, mtime)?),
+        };
+        self.catalogue.write_redoable_then(set, move |set| {
+            done(match set {
+                Err(TreeError::NotFound(_)) if spool.open_at(customer, &path).is_some() => Ok(()),
+                other => other,
+            });
         });
-        match set {
-            Err(TreeError::NotFound(_)) if self.spool.open_at(self.customer, path).is_some() => Ok(()),
-            other => other,
-        }
     }
 
     /// Opens the current upload of a file for reading; also its size in bytes.

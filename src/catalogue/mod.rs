@@ -34,6 +34,7 @@ mod retirements;
 mod retiring;
 mod review;
 mod sessions;
+mod spool_journal;
 mod tallies;
 mod thumbnails;
 mod tokens;

@@ -30,6 +30,11 @@ impl Hashing {
         self.covered
     }
 
+    /// The digest of what it covers.
+    pub(super) fn so_far(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
     /// `bytes` were written at `offset`.
     pub(super) fn wrote(&mut self, offset: u64, bytes: &[u8]) {
         if offset == self.covered {
@@ -73,6 +78,6 @@ impl Hashing {
     /// The digest of all `length` bytes of the file.
     pub(super) fn digest(&mut self, file: &File, length: u64) -> io::Result<Digest> {
         self.catch_up(file, length, u64::MAX)?;
-        Ok(self.hasher.clone().finish())
+        Ok(self.so_far())
     }
 }

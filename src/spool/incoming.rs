@@ -1,6 +1,8 @@
 //! One transfer, from its first byte to its row in the catalogue.
 
+mod arrivals;
 mod begin;
+mod body;
 mod commit;
 mod past_cache;
 
@@ -10,16 +12,24 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
 use super::hashing::Hashing;
 use super::open::Open;
 use super::{BLOCK_BYTES, Endpoint, Registered, Spool};
-use crate::catalogue::{EntryFile, NewPartial};
-use crate::domain::{CustomerId, Micros, PartialId, UploadId};
+use crate::catalogue::{self, EntryFile, NewPartial};
+use crate::domain::{CustomerId, Digest, Micros, PartialId, UploadId};
 use crate::tree::{TreeError, TreePath, place};
-use commit::{Received, is_superseded};
+pub(super) use arrivals::Arrivals;
+pub(super) use body::Body;
+pub(super) use commit::Received;
+use commit::is_superseded;
 use past_cache::PastCache;
 pub(super) use past_cache::Places;
+
+/// Up to this length a file that comes in order has no file of ours before it is whole: it is held in memory, and several that
+/// end together are brought to the disk together.
+const SMALL_BYTES: u64 = 256 << 10;
 
 /// A transfer that has passed this many bytes gets a row, so that it can be resumed even after a crash of the server.
 /// Smaller ones are quicker sent again than two commits are made.
@@ -57,7 +67,8 @@ pub enum Start {
     Append,
 }
 
-/// A file being received. Blocking: async callers move it through `spawn_blocking` with blocks of 256 KiB to 1 MiB.
+/// A file being received. Blocking, except where [`Incoming::is_small_with`] says otherwise: async callers move it through
+/// `spawn_blocking` with blocks of 256 KiB to 1 MiB.
 /// Dropping it without [`Incoming::finish`] is [`Incoming::interrupt`].
 pub struct Incoming {
     spool: Arc<Spool>,
@@ -68,7 +79,8 @@ pub struct Incoming {
     customer: CustomerId,
     endpoint: Endpoint,
     started_at: Micros,
-    pub(super) file: File,
+    /// Where its bytes are.
+    pub(super) body: Body,
     /// What writes a long file; then its last bytes are not in `file` yet.
     past_cache: Option<PastCache>,
     /// How long the file must be before that is tried (again).
@@ -126,10 +138,13 @@ impl Incoming {
         self.bring(offset, bytes).map_err(|source| TreeError::io("write", self.file_path(), source))?;
         self.hashing.wrote(offset, bytes);
         self.grown(self.size.max(end));
-        if self.in_order {
-            self.write_out();
+        if self.in_order
+            && let Body::File(file) = &self.body
+        {
+            let file = Arc::clone(file);
+            self.write_out(&file);
             let limit = CATCH_UP_FACTOR * bytes.len() as u64;
-            let caught_up = self.hashing.catch_up(&self.file, self.size, limit);
+            let caught_up = self.hashing.catch_up(&file, self.size, limit);
             caught_up.map_err(|source| TreeError::io("read back", self.file_path(), source))?;
         }
         if self.size >= ROW_FROM_BYTES && self.open.partial().is_none() {
@@ -140,6 +155,14 @@ impl Incoming {
 
     /// Brings bytes into the file, or on their way there.
     fn bring(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.in_order
+            && self.is_small_with(bytes.len())
+            && let Body::Memory(held) = &mut self.body
+        {
+            held.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let file = self.file_of_all()?;
         if !self.in_order {
             self.come_back()?;
         }
@@ -151,7 +174,7 @@ impl Incoming {
         let from = offset.next_multiple_of(past_cache::ALIGNMENT);
         let (first, rest) = bytes.split_at(bytes.len().min((from - offset) as usize));
         let rest = if is_long && !rest.is_empty() {
-            self.past_cache = PastCache::begin(&self.spool.places, &self.file, &self.file_path(), from);
+            self.past_cache = PastCache::begin(&self.spool.places, &file, &self.file_path(), from);
             self.past_cache_from = from + PAST_CACHE_FROM_BYTES;
             rest
         } else {
@@ -159,10 +182,10 @@ impl Incoming {
         };
         match &mut self.past_cache {
             Some(past_cache) => {
-                self.file.write_all_at(first, offset)?;
+                file.write_all_at(first, offset)?;
                 past_cache.write(rest)
             }
-            None => write_in_pieces(&self.file, bytes, offset),
+            None => write_in_pieces(&file, bytes, offset),
         }
     }
 
@@ -170,18 +193,31 @@ impl Incoming {
     fn come_back(&mut self) -> io::Result<()> {
         let Some(past_cache) = self.past_cache.take() else { return Ok(()) };
         self.past_cache_from = self.size + PAST_CACHE_FROM_BYTES;
-        past_cache.finish(&self.file)
+        let file = self.file_of_all()?;
+        past_cache.finish(&file)
+    }
+
+    /// The file with everything that has come; made now if all of it was in memory.
+    fn file_of_all(&mut self) -> io::Result<Arc<File>> {
+        let path = self.file_path();
+        self.body.file_of_all(&path)
+    }
+
+    /// Whether it is short enough, with so many bytes more, to stay in memory. Then neither [`Incoming::write`] nor
+    /// [`Incoming::finish_then`] waits for the disk.
+    pub fn is_small_with(&self, more: usize) -> bool {
+        matches!(self.body, Body::Memory(_)) && self.size + more as u64 <= SMALL_BYTES
     }
 
     /// Lets the disk begin with what it can write by now, and does not wait for it. It is no promise, so its failure is none:
     /// [`Incoming::sync`] meets the same disk.
-    fn write_out(&mut self) {
+    fn write_out(&mut self, file: &File) {
         if self.past_cache.is_some() {
             self.written_out = self.size;
         }
         let waiting = self.size - self.written_out;
         if waiting >= WRITE_OUT_BYTES {
-            begin_writing(&self.file, self.written_out, waiting);
+            begin_writing(file, self.written_out, waiting);
             self.written_out = self.size;
         }
     }
@@ -193,7 +229,8 @@ impl Incoming {
     pub fn set_size(&mut self, size: u64) -> Result<(), TreeError> {
         self.check_size(size)?;
         self.come_back().map_err(|source| TreeError::io("write", self.file_path(), source))?;
-        self.file.set_len(size).map_err(|source| TreeError::io("resize", self.file_path(), source))?;
+        let resized = self.file_of_all().and_then(|file| file.set_len(size));
+        resized.map_err(|source| TreeError::io("resize", self.file_path(), source))?;
         self.hashing.resized(size);
         self.in_order &= size == self.size;
         self.position = self.position.min(size);
@@ -233,7 +270,7 @@ impl Incoming {
     /// When the disk fails.
     pub fn read_at(&mut self, offset: u64, into: &mut [u8]) -> Result<usize, TreeError> {
         self.come_back().map_err(|source| TreeError::io("write", self.file_path(), source))?;
-        self.file.read_at(into, offset).map_err(|source| TreeError::io("read back", self.file_path(), source))
+        self.body.read_at(into, offset).map_err(|source| TreeError::io("read back", self.file_path(), source))
     }
 
     /// Brings the bytes so far to the disk. Only [`Incoming::finish`] makes them an upload.
@@ -241,7 +278,7 @@ impl Incoming {
     /// # Errors
     /// When the disk fails.
     pub fn sync(&mut self) -> Result<(), TreeError> {
-        let synced = self.come_back().and_then(|()| self.file.sync_data());
+        let synced = self.come_back().and_then(|()| self.file_of_all()?.sync_data());
         synced.map_err(|source| TreeError::io("sync", self.file_path(), source))
     }
 
@@ -251,13 +288,29 @@ impl Incoming {
     /// # Errors
     /// When disk or catalogue fail, or a directory has taken the name meanwhile. Nothing was acknowledged then, and nothing
     /// half is left: of a resumed partial what it was, of any other transfer nothing.
-    pub fn finish(mut self) -> Result<UploadId, TreeError> {
+    pub fn finish(self) -> Result<UploadId, TreeError> {
+        let (tell, told) = sync_channel(1);
+        self.finish_then(move |outcome| {
+            if tell.send(outcome).is_err() {
+                tracing::debug!("a transfer ended after its thread");
+            }
+        });
+        told.recv().map_err(|_| catalogue::Error::Closing)?
+    }
+
+    /// As [`Incoming::finish`], for whoever does not want to wait: `done` learns what it came to, on another thread if
+    /// [`Incoming::is_small_with`] nothing more, and must not wait there.
+    pub fn finish_then(mut self, done: impl FnOnce(Result<UploadId, TreeError>) + Send + 'static) {
+        if let Body::Memory(bytes) = &mut self.body {
+            let bytes = std::mem::take(bytes);
+            return arrivals::hand_in(self, bytes, Box::new(done));
+        }
         let outcome = self.complete();
         self.ended = true;
-        match outcome {
-            Ok(upload) => Ok(upload),
-            Err(error) => self.after_failed_finish(error),
-        }
+        let outcome = outcome.or_else(|error| self.after_failed_finish(error));
+        // Nobody may find it among the running ones any more.
+        drop(self);
+        done(outcome);
     }
 
     /// Ends a transfer whose connection died: what came stays as a partial that can be resumed. Without a byte, nothing
@@ -286,9 +339,19 @@ impl Incoming {
             self.spool.sync_folder()?;
             self.name_is_durable = true;
         }
-        let digest = self.hashing.digest(&self.file, self.size);
+        let digest = self.file_of_all().and_then(|file| self.hashing.digest(&file, self.size));
         let digest = digest.map_err(|source| TreeError::io("read back", self.file_path(), source))?;
-        let received = Received {
+        let received = self.received(digest);
+        let reserved = self.spool.reserve(self.customer, self.endpoint, self.size)?;
+        let upload = self.spool.catalogue.write(move |tx| received.commit(tx))?;
+        reserved.became_upload();
+        crate::priority::received();
+        Ok(upload)
+    }
+
+    /// What the catalogue is to know of it.
+    fn received(&self, digest: Digest) -> Received {
+        Received {
             customer: self.customer,
             path: self.open.path(),
             size: self.size,
@@ -300,12 +363,7 @@ impl Incoming {
             node: self.spool.settings.node.clone(),
             open: Arc::clone(&self.open),
             held_seconds: self.spool.settings.held_seconds,
-        };
-        let reserved = self.spool.reserve(self.customer, self.endpoint, self.size)?;
-        let upload = self.spool.catalogue.write(move |tx| received.commit(tx))?;
-        reserved.became_upload();
-        crate::priority::received();
-        Ok(upload)
+        }
     }
 
     /// The unit of work failed, or its answer was lost after the commit: the catalogue knows which.
@@ -374,6 +432,9 @@ impl Incoming {
     fn discard(&mut self) -> Result<(), TreeError> {
         if let Some(partial) = self.open.partial() {
             self.spool.catalogue.write(move |tx| tx.partial_remove(partial))?;
+        }
+        if let Body::Memory(_) = self.body {
+            return Ok(());
         }
         let at = self.file_path();
         std::fs::remove_file(&at).map_err(|source| TreeError::io("remove", at, source))

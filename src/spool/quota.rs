@@ -5,7 +5,7 @@
 //! that the operator brings (`scan`, the inbox) count, and are never refused.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Endpoint, Spool};
@@ -74,6 +74,12 @@ impl Spool {
         }
     }
 
+    /// Whether it is known of `customer`, without looking, that there is no quota.
+    pub(super) fn has_no_quota(&self, customer: CustomerId) -> bool {
+        let usages = self.usages.lock();
+        usages.get(&customer).is_some_and(|usage| usage.quota.is_none() && usage.at.elapsed() < FRESH)
+    }
+
     /// How long the running transfer `number` may become, in bytes.
     pub(super) fn length_max(
         &self,
@@ -91,11 +97,11 @@ impl Spool {
 
     /// Takes room for one upload of `bytes`, until what is returned is told how it went.
     pub(super) fn reserve(
-        &self,
+        self: &Arc<Self>,
         customer: CustomerId,
         endpoint: Endpoint,
         bytes: u64,
-    ) -> Result<Reserved<'_>, TreeError> {
+    ) -> Result<Reserved, TreeError> {
         self.usage(customer)?;
         let mut usages = self.usages.lock();
         if let Some(usage) = usages.get_mut(&customer) {
@@ -114,7 +120,7 @@ impl Spool {
             usage.reserved.files += 1;
             usage.reserved.bytes = reserved.bytes.saturating_add(bytes);
         }
-        Ok(Reserved { usages: &self.usages, customer, bytes, became_upload: false })
+        Ok(Reserved { spool: Arc::clone(self), customer, bytes, became_upload: false })
     }
 
     fn room_beside(&self, customer: CustomerId, number: Option<u64>) -> Result<Quota, TreeError> {
@@ -164,23 +170,23 @@ impl Spool {
 }
 
 /// Room taken for one upload; given back when it is dropped, unless it became one.
-pub(super) struct Reserved<'a> {
-    usages: &'a Usages,
+pub(super) struct Reserved {
+    spool: Arc<Spool>,
     customer: CustomerId,
     bytes: u64,
     became_upload: bool,
 }
 
-impl Reserved<'_> {
+impl Reserved {
     /// The upload is in the catalogue.
     pub(super) fn became_upload(mut self) {
         self.became_upload = true;
     }
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Reserved {
     fn drop(&mut self) {
-        if let Some(usage) = self.usages.lock().get_mut(&self.customer) {
+        if let Some(usage) = self.spool.usages.lock().get_mut(&self.customer) {
             usage.reserved.files = usage.reserved.files.saturating_sub(1);
             usage.reserved.bytes = usage.reserved.bytes.saturating_sub(self.bytes);
             if self.became_upload {

@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Spool;
 use super::hashing::Hashing;
+use super::incoming::Received;
+use super::journal::{self, Record};
 use super::open::Open;
-use crate::catalogue::{EntryFile, NewUpload, Partial};
-use crate::domain::{Micros, PartialId, UploadId};
+use crate::catalogue::{self, EntryFile, NewUpload, Partial};
+use crate::domain::{Digest, Micros, PartialId, UploadId};
 use crate::tree::{TreeError, TreePath, place};
 
 /// What a start found in the spool.
@@ -29,6 +33,55 @@ pub struct Recovered {
 }
 
 impl Spool {
+    /// Makes good what a loss of power took: the files of the journal's records, whose content may be anything, and the rows of
+    /// those behind `applied`. Then the journal is empty.
+    pub(super) fn replay(&self, records: Vec<Record>, applied: u64) -> Result<(), TreeError> {
+        let emptying = |source| TreeError::io("empty the journal of", &self.folder, source);
+        let Some(last) = records.last().map(|record| record.number) else {
+            return journal::remove_all(&self.folder).map_err(emptying);
+        };
+        let mut again = 0;
+        for Record { number, facts, content } in records {
+            let upload = self.catalogue.read(|tx| tx.upload_in_spool(&facts.spool_file))?;
+            let at = self.folder.join(&facts.spool_file);
+            if number <= applied {
+                // What is no longer in the spool was synced as it was moved.
+                let was_moved = !at.exists() && self.blobs.path(facts.customer, Digest(facts.sha256)).exists();
+                if upload.is_some() && !was_moved {
+                    self.put_back(&at, &content)?;
+                }
+                continue;
+            }
+            self.put_back(&at, &content)?;
+            let received = Received::again(self, &facts, content.len() as u64)?;
+            match self.catalogue.write(move |tx| received.commit_recorded(tx, number)) {
+                Ok(_) => again += 1,
+                Err(error) if error.is_transient() => return Err(error),
+                // Nobody was told that it is kept: it was refused before, for the same reason.
+                Err(error) => tracing::info!("a file of the spool's journal is not kept: {error}"),
+            }
+        }
+        self.sync_folder()?;
+        let node = self.settings.node.clone();
+        self.catalogue.write::<_, catalogue::Error>(move |tx| tx.journal_apply(&node, last))?;
+        if again > 0 {
+            tracing::info!("{again} small files got their rows from the spool's journal");
+        }
+        journal::remove_all(&self.folder).map_err(emptying)
+    }
+
+    /// Writes a file of the spool anew, onto the disk: what the system has of it in memory says nothing about that.
+    fn put_back(&self, at: &Path, content: &[u8]) -> Result<(), TreeError> {
+        let aside = at.with_extension("again");
+        let written =
+            File::options().create(true).truncate(true).write(true).mode(0o600).open(&aside).and_then(|mut file| {
+                file.write_all(content)?;
+                file.sync_all()?;
+                std::fs::rename(&aside, at)
+            });
+        written.map_err(|source| TreeError::io("write again", at, source))
+    }
+
     /// Removes files without a row, forgets partials without a file, and says loudly which uploads have lost their bytes.
     pub(super) fn recover(&self) -> Result<Recovered, TreeError> {
         let mut recovered = Recovered::default();

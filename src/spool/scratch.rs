@@ -44,12 +44,19 @@ impl Scratch {
         Scratch { catalogue, spool, recovered, folder }
     }
 
+    /// What a start makes of another folder, which was made to look like this one after a crash.
+    pub(crate) fn started_in(&self, folder: tempfile::TempDir) -> Self {
+        let (catalogue, spool, recovered) = open(folder.path(), self.spool.settings().clone());
+        Scratch { catalogue, spool, recovered, folder }
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     pub(crate) fn spool_files(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.folder().join("spool")).unwrap().map(|item| item.unwrap().path()).collect()
+        let items = std::fs::read_dir(self.folder().join("spool")).unwrap();
+        items.map(|item| item.unwrap().path()).filter(|path| path.is_file()).collect()
     }
 
     pub(crate) fn tree(&self) -> Tree {

@@ -26,7 +26,8 @@ fn what_was_acknowledged_is_there_after_a_crash() {
     let large = scratch.put("a/large.jpg", &noise(LARGE, 1)).unwrap();
     let empty = scratch.put("empty", b"").unwrap();
     let mut unfinished = scratch.begin("a/unfinished.jpg", Start::New).unwrap();
-    unfinished.write(b"half").unwrap();
+    unfinished.write(&noise(400_000, 2)).unwrap();
+    assert_eq!(scratch.spool_files().len(), 4);
     std::mem::forget(unfinished);
     let scratch = scratch.restarted();
     assert_eq!(scratch.recovered, Recovered { orphans: 1, uploads: 3, ..Recovered::default() });
@@ -261,24 +262,28 @@ fn below_the_free_space_that_must_stay_nothing_begins() {
 /// The kernel itself says that there is no space: the transfer's file is exchanged for one on a full device.
 #[test]
 fn a_full_disk_acknowledges_nothing_and_keeps_nothing_half() {
-    let full = || File::options().read(true).write(true).open("/dev/full").unwrap();
+    let full = || {
+        let file = File::options().read(true).write(true).open("/dev/full").unwrap();
+        crate::spool::incoming::Body::File(Arc::new(file))
+    };
     let scratch = Scratch::new();
     let mut small = scratch.begin("small.jpg", Start::New).unwrap();
     small.write(b"fits").unwrap();
-    small.file = full();
+    small.sync().unwrap();
+    small.body = full();
     assert!(matches!(small.write(b"does not"), Err(TreeError::NoSpace)));
     drop(small);
     let mut large = scratch.begin("large.jpg", Start::New).unwrap();
     large.write(&noise(LARGE, 6)).unwrap();
-    large.file = full();
+    large.body = full();
     assert!(matches!(large.write(b"does not"), Err(TreeError::NoSpace)));
     drop(large);
     assert_eq!((scratch.count("uploads"), scratch.count("entries"), scratch.spool_files().len()), (0, 0, 0));
     scratch.cut("resumed.jpg", Start::New, b"01234");
     let mut resumed = scratch.begin("resumed.jpg", Start::Append).unwrap();
-    let real = std::mem::replace(&mut resumed.file, full());
+    let real = std::mem::replace(&mut resumed.body, full());
     assert!(matches!(resumed.write(b"56789"), Err(TreeError::NoSpace)));
-    resumed.file = real;
+    resumed.body = real;
     drop(resumed);
     assert_eq!(size(&scratch, "resumed.jpg"), 5, "what could be resumed before still can");
 }
@@ -308,7 +313,8 @@ fn when_the_catalogue_fails_nothing_is_acknowledged() {
 #[test]
 fn lost_bytes_are_said_loudly() {
     let scratch = Scratch::new();
-    let upload = scratch.put("a.jpg", b"bytes").unwrap();
+    // The journal would bring a small one back.
+    let upload = scratch.put("a.jpg", &noise(LARGE, 1)).unwrap();
     scratch.cut("b.jpg", Start::New, b"part");
     for file in scratch.spool_files() {
         std::fs::remove_file(file).unwrap();

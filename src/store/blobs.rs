@@ -63,6 +63,8 @@ impl Blobs {
         if blob.metadata().is_ok_and(|known| known.len() == length) {
             return std::fs::remove_file(spooled).map_err(at("remove the second copy", spooled));
         }
+        // Small files are on the disk in the spool's journal only, until they are moved.
+        file.sync_data().map_err(at("sync", spooled))?;
         make_folder(folder, FOLDER_MODE)?;
         std::fs::rename(spooled, &blob).map_err(at("move into the blob store", spooled))?;
         sync_folder(folder).map_err(at("sync the folder", folder))

@@ -107,7 +107,10 @@ pub fn check_whole(shop: &Shop) {
          (SELECT count(*) FROM attachments WHERE placed_at IS NOT NULL)",
     );
     zero("SELECT count(*) FROM (SELECT 1 FROM attachments GROUP BY record, digest, object_key HAVING count(*) > 1)");
-    assert_eq!(files_below(&shop.data().join("spool")), BTreeMap::new(), "nothing stays in the spool");
+    let mut spooled = files_below(&shop.data().join("spool"));
+    // What lies there has its files and rows, and is written over.
+    spooled.retain(|name, _| !name.starts_with("journal/"));
+    assert_eq!(spooled, BTreeMap::new(), "nothing stays in the spool");
 
     let catalogue = rusqlite::Connection::open(shop.data().join("catalogue.sqlite")).unwrap();
     let standing: BTreeMap<String, String> =

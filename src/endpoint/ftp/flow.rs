@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::origin::Origin;
 use super::passive::NoData;
 use super::wire::Wire;
+use crate::catalogue;
 use crate::domain::UploadId;
 use crate::endpoint::tls::DataTls;
 use crate::endpoint::{blocking, joined};
@@ -141,7 +142,7 @@ pub(super) async fn receive(incoming: Incoming, data: Data) -> Ended<UploadId> {
             return ended;
         }
     };
-    let mut disk = Disk::Idle(Box::new(incoming), Vec::with_capacity(BLOCK_BYTES));
+    let mut disk = Disk::Idle(Box::new(incoming), Vec::new());
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     loop {
         let filled = stream.fill(&mut block).await;
@@ -161,9 +162,9 @@ pub(super) async fn receive(incoming: Incoming, data: Data) -> Ended<UploadId> {
             }
             Filled::End if stream.is_left_alone().await => Ended::Stopped(Signal::Gone),
             Filled::End => {
-                let finished = spawn_blocking(move || write(incoming, &block)?.finish());
+                let finished = finish(incoming, block);
                 stream.close().await;
-                return joined(finished).await.map_or_else(Ended::Fault, Ended::Done);
+                return finished.await.map_or_else(Ended::Fault, Ended::Done);
             }
             Filled::Broken(error) => Ended::Broken(error),
             Filled::Stalled => Ended::Stalled,
@@ -187,6 +188,30 @@ impl Disk {
             Disk::Idle(incoming, spare) => Ok((*incoming, spare)),
             Disk::Writing(work) => joined(work).await,
         }
+    }
+}
+
+/// Takes the last block in and lets the file become an upload, which begins at once. A small file costs the runtime its digest;
+/// a long one goes on beside it.
+fn finish(incoming: Incoming, block: Vec<u8>) -> impl Future<Output = Result<UploadId, TreeError>> {
+    let (tell, told) = oneshot::channel();
+    let is_small = incoming.is_small_with(block.len());
+    let last = move || match write(incoming, &block) {
+        // Nobody is told when the session is gone, and the file is kept all the same.
+        Ok(incoming) => incoming.finish_then(move |outcome| drop(tell.send(outcome))),
+        Err(fault) => drop(tell.send(Err(fault))),
+    };
+    let beside = if is_small {
+        last();
+        None
+    } else {
+        Some(spawn_blocking(last))
+    };
+    async {
+        if let Some(beside) = beside {
+            joined(beside).await;
+        }
+        told.await.unwrap_or_else(|_| Err(catalogue::Error::Closing.into()))
     }
 }
 

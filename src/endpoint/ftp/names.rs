@@ -1,8 +1,11 @@
 //! Commands about names: directories, deletion, renaming, sizes, times.
 
+use tokio::sync::oneshot;
+
 use super::date::stamp;
 use super::reply::Reply;
-use super::session::{Session, absolute};
+use super::session::{Session, absolute, tree_reply};
+use crate::catalogue;
 use crate::domain::Micros;
 use crate::tree::{TreeError, TreePath};
 
@@ -115,7 +118,13 @@ impl Session {
     pub(super) async fn set_modification_time(&self, at: Micros, name: &[u8]) -> Reply {
         let set = async {
             let path = self.resolve(name)?;
-            self.with_tree(move |tree| tree.set_mtime(&path, at)).await?;
+            let Some(signed_in) = &self.signed_in else {
+                return Err(Reply::new(530, "sign in first, with USER and PASS"));
+            };
+            let (tell, told) = oneshot::channel();
+            signed_in.tree.set_mtime_then(&path, at, move |set| drop(tell.send(set)));
+            let set = told.await.unwrap_or_else(|_| Err(catalogue::Error::Closing.into()));
+            set.map_err(|fault| tree_reply(&fault))?;
             let mut text = format!("Modify={}; ", stamp(at)).into_bytes();
             text.extend_from_slice(name);
             Ok(Reply::new(213, text))

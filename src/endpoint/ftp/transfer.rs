@@ -227,6 +227,12 @@ impl Session {
     async fn begin(&self, path: TreePath, start: Start) -> Result<Incoming, Reply> {
         let spool = Arc::clone(&self.context.spool);
         let endpoint = if self.secured { Endpoint::Ftps } else { Endpoint::Ftp };
+        if start == Start::New
+            && let Some(signed_in) = &self.signed_in
+            && let Some(begun) = spool.begin_at_once(signed_in.tree.customer(), &path, endpoint)
+        {
+            return begun.map_err(|fault| tree_reply(&fault));
+        }
         self.with_tree(move |tree| spool.begin(tree.customer(), &path, endpoint, start)).await
     }
 

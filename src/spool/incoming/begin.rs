@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use super::body::Body;
 use super::{Incoming, PAST_CACHE_FROM_BYTES, SPACE_CHECK_BYTES, Start};
 use crate::domain::{CustomerId, Micros, PartialId};
 use crate::spool::hashing::Hashing;
@@ -55,6 +56,25 @@ impl Incoming {
         }
     }
 
+    /// [`Incoming::begin`] with [`Start::New`], if that takes no more than a glance at the catalogue.
+    pub(in crate::spool) fn begin_at_once(
+        spool: &Arc<Spool>,
+        customer: CustomerId,
+        path: &TreePath,
+        endpoint: Endpoint,
+    ) -> Option<Result<Incoming, TreeError>> {
+        if !spool.has_no_quota(customer) {
+            return None;
+        }
+        let begun = spool.catalogue.glance(|tx| place::can_receive(tx, customer, path))?.and_then(|_| {
+            if !spool.space()?.is_enough() {
+                return Err(TreeError::NoSpace);
+            }
+            Incoming::create(spool, customer, path, endpoint)
+        });
+        Some(begun)
+    }
+
     pub(in crate::spool) fn resume_file(
         spool: &Arc<Spool>,
         customer: CustomerId,
@@ -76,7 +96,7 @@ impl Incoming {
         Incoming::resume(spool, customer, &path, endpoint, partial.id, partial.spool_file).map(Some)
     }
 
-    /// A new file in the spool, which nothing but the registry of open transfers knows yet.
+    /// A new transfer, which nothing but the registry of open transfers knows yet.
     fn create(
         spool: &Arc<Spool>,
         customer: CustomerId,
@@ -87,9 +107,6 @@ impl Incoming {
         let registered = spool.register(open.clone()).ok_or_else(|| TreeError::Busy(path.clone()))?;
         let started_at = Micros::now();
         let spool_file = format!("{:015x}-{:x}", started_at.0, registered.number);
-        let at = spool.folder.join(&spool_file);
-        let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&at);
-        let file = file.map_err(|source| TreeError::io("make", at, source))?;
         Ok(Incoming {
             spool: spool.clone(),
             open,
@@ -97,7 +114,7 @@ impl Incoming {
             customer,
             endpoint,
             started_at,
-            file,
+            body: Body::Memory(Vec::new()),
             past_cache: None,
             past_cache_from: PAST_CACHE_FROM_BYTES,
             spool_file,
@@ -135,7 +152,7 @@ impl Incoming {
             customer,
             endpoint,
             started_at,
-            file,
+            body: Body::File(Arc::new(file)),
             past_cache: None,
             past_cache_from: PAST_CACHE_FROM_BYTES,
             spool_file,

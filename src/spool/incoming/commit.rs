@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::catalogue::{EntryFile, NewUpload, Tx};
-use crate::domain::{CustomerId, Digest, Micros, UploadId};
-use crate::spool::Endpoint;
+use crate::domain::{CustomerId, Digest, Micros, UnknownWord, UploadId};
+use crate::spool::journal::Facts;
 use crate::spool::open::Open;
+use crate::spool::{Endpoint, Spool};
 use crate::tree::{TreeError, TreePath, place};
 
 /// Whether the name stands for something newer than a transfer begun at `started_at`: the connection of that one hung, and
@@ -24,7 +25,7 @@ pub(super) fn is_superseded(
 }
 
 /// What the unit of work that completes a transfer needs to know.
-pub(super) struct Received {
+pub(in crate::spool) struct Received {
     pub(super) customer: CustomerId,
     pub(super) path: TreePath,
     pub(super) size: u64,
@@ -39,6 +40,54 @@ pub(super) struct Received {
 }
 
 impl Received {
+    /// What the journal is to know of it.
+    pub(super) fn facts(&self) -> Facts {
+        Facts {
+            customer: self.customer,
+            path: self.path.to_bytes(),
+            sha256: self.digest.0,
+            mtime: self.mtime.map(|mtime| mtime.0),
+            endpoint: self.endpoint.to_owned(),
+            started_at: self.started_at.0,
+            spool_file: self.spool_file.clone(),
+            nameless: self.open.is_nameless(),
+        }
+    }
+
+    /// What the journal knows of a file of `size` bytes, for its row to be made after a loss of power.
+    pub(in crate::spool) fn again(spool: &Spool, facts: &Facts, size: u64) -> Result<Received, TreeError> {
+        let path = TreePath::resolve(&TreePath::root(), &facts.path)?;
+        let mtime = facts.mtime.map(Micros);
+        let open = Open::new(facts.customer, path.clone(), mtime, None);
+        if facts.nameless {
+            open.lose_name(&path);
+        }
+        let endpoint: Endpoint = facts.endpoint.parse().map_err(|word: UnknownWord| {
+            TreeError::io("read the journal of", &spool.folder, std::io::Error::other(word.to_string()))
+        })?;
+        Ok(Received {
+            customer: facts.customer,
+            path,
+            size,
+            digest: Digest(facts.sha256),
+            mtime,
+            endpoint: endpoint.word(),
+            started_at: facts.started_at(),
+            spool_file: facts.spool_file.clone(),
+            node: spool.settings.node.clone(),
+            open: Arc::new(open),
+            held_seconds: spool.settings.held_seconds,
+        })
+    }
+
+    /// [`Received::commit`] for a file with the record `number` in the journal.
+    pub(in crate::spool) fn commit_recorded(self, tx: &Tx<'_>, number: u64) -> Result<UploadId, TreeError> {
+        let node = self.node.clone();
+        let upload = self.commit(tx)?;
+        tx.journal_apply(&node, number)?;
+        Ok(upload)
+    }
+
     /// Notes the upload, lets the tree show it, and forgets the partial that it was.
     pub(super) fn commit(mut self, tx: &Tx<'_>) -> Result<UploadId, TreeError> {
         let partial = self.open.partial();

@@ -265,7 +265,7 @@ mod tests {
         let whole = noise(FROM + 2_000_003);
         let mut incoming = send(&scratch, Start::New, &whole);
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let cached = incoming.file.try_clone().unwrap();
+        let cached = incoming.file_of_all().unwrap().try_clone().unwrap();
         let at = incoming.size().next_multiple_of(ALIGNMENT);
         incoming.past_cache = Some(PastCache::over(Places::default().take().unwrap(), full, cached, at).unwrap());
         let block = vec![1; BLOCK_BYTES];

@@ -153,7 +153,7 @@ impl Server {
 
     /// Files in the spool folder.
     pub(super) fn spooled(&self) -> usize {
-        std::fs::read_dir(&self.spool).unwrap().count()
+        std::fs::read_dir(&self.spool).unwrap().filter(|item| item.as_ref().unwrap().path().is_file()).count()
     }
 
     /// Looks again until there is an answer.
