@@ -60,6 +60,7 @@ pub use customer_limits::{CustomerLimits, Kept};
 pub use customers::{Belongings, Customer, CustomerKey};
 pub use decisions::{Act, Subject};
 pub use desk::{Decided, Fate, FileFilter, FoundRecord, GivenUp, Happened, ReceivedFile};
+pub use events::LoggedEvent;
 pub use facts::{CustomerFacts, ImageToMatch, IndexedThumbnail, Ruling};
 pub use incidents::Incident;
 pub use listings::{HistoryLine, ListedRecord, Page, Records, Standing};

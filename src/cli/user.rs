@@ -124,7 +124,10 @@ fn second_factor(catalogue: &Catalogue, name: &str, remove: bool) -> anyhow::Res
     if std::io::stderr().is_terminal()
         && let Ok(code) = qrcode::QrCode::new(&address)
     {
-        eprintln!("{}", code.render::<qrcode::render::unicode::Dense1x2>().build());
+        // Black on white whatever the terminal's colours are: many readers take no light code on dark.
+        for line in code.render::<qrcode::render::unicode::Dense1x2>().build().lines() {
+            eprintln!("\x1b[30;107m{line}\x1b[0m");
+        }
     }
     eprintln!(
         "give this to the authenticator app of {}; from now on its codes are asked for",

@@ -3,8 +3,7 @@
 //! Names from outside (paths, records, file names) pass [`crate::tree::shown`], so that no control or bidi character reaches
 //! a page as itself; the templates then escape what HTML would take for its own.
 
-use super::desk::day;
-use super::text::{counted, long_day, number, pixels, size};
+use super::text::{counted, long_day, minute, number, pixels, sentence, size};
 use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RetiredPicture, ReturnedPicture, ShownRecord};
 use crate::tree::shown;
 
@@ -110,8 +109,8 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         has_asked: asked > 0,
         has_undecided: counts.undecided > 0,
         has_problems: counts.problems > 0,
-        last: counts.last_upload.map(day).unwrap_or_default(),
-        oldest: counts.oldest_undecided.map(day).unwrap_or_default(),
+        last: counts.last_upload.map(minute).unwrap_or_default(),
+        oldest: counts.oldest_undecided.map(minute).unwrap_or_default(),
         bar: bar(counts.records, &[("whole", whole), ("copy", counts.copies), ("asked", asked)]),
     }
 }
@@ -163,14 +162,25 @@ pub(super) fn card(record: &ShownRecord) -> Card {
     }
 }
 
-/// A moment in ISO 8601 with a space between date and time; any other text as it is.
+/// A moment in ISO 8601 as people write it; any other text as it is.
 fn moment(text: &str) -> String {
-    match text.split_once('T') {
-        Some((date, time)) if date.len() == 10 && time.starts_with(|first: char| first.is_ascii_digit()) => {
-            format!("{date} {time}")
-        }
-        _ => text.to_owned(),
+    in_words(text).unwrap_or_else(|| text.to_owned())
+}
+
+fn in_words(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (date, time) = text.split_once('T').unwrap_or((text, ""));
+    let mut parts = date.split('-').map(|part| part.parse::<usize>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    let month = MONTHS.get(month.checked_sub(1)?)?;
+    if date.len() != 10 || parts.next().is_some() {
+        return None;
     }
+    // The camera's own clock; seconds tell nobody anything, and a time zone behind them stays.
+    let (minute, rest) = time.split_at_checked(5).unwrap_or(("", time));
+    let zone = rest.trim_start_matches(|letter: char| letter == ':' || letter == '.' || letter.is_ascii_digit());
+    let comma = if minute.is_empty() { "" } else { ", " };
+    Some(format!("{day} {month} {year}{comma}{minute}{zone}"))
 }
 
 pub(super) fn missing_card(picture: &MissingPicture) -> Card {
@@ -200,7 +210,12 @@ pub(super) fn problem(file: &ProblemFile) -> Problem {
         None if file.truncated => "the transfer broke off before the end".into(),
         None => "it could not be read".into(),
     };
-    Problem { path: shown(&file.path), size: size(file.bytes), advice: advice(file.truncated, &reason), reason }
+    Problem {
+        path: shown(&file.path),
+        size: size(file.bytes),
+        advice: advice(file.truncated, &reason),
+        reason: sentence(&reason),
+    }
 }
 
 /// What the owner of a file that could not be used can do. It is kept in any case.
@@ -238,7 +253,7 @@ mod tests {
             problem(&ProblemFile { id: 1, path: b"a.jpg".to_vec(), bytes: 1, reason, truncated })
         };
         let cut = file(None, true);
-        assert_eq!(cut.reason, "the transfer broke off before the end");
+        assert_eq!(cut.reason, "The transfer broke off before the end");
         assert!(cut.advice.contains("send it again"));
         assert!(file(Some("a HEIC picture cannot be read yet"), false).advice.contains("as JPEG"));
         assert!(file(None, false).advice.contains("another copy"));
@@ -246,8 +261,12 @@ mod tests {
 
     #[test]
     fn moments_are_read_by_people() {
-        assert_eq!(moment("2018-06-30T06:31:58"), "2018-06-30 06:31:58");
-        assert_eq!(moment("Tuesday"), "Tuesday");
+        assert_eq!(moment("2018-06-30T06:31:58"), "30 Jun 2018, 06:31");
+        assert_eq!(moment("2018-06-03T06:31:58+02:00"), "3 Jun 2018, 06:31+02:00");
+        assert_eq!(moment("2018-06-30"), "30 Jun 2018");
+        for text in ["Tuesday", "2018-13-01", "2018-06", "2018-06-30-1", "T", ""] {
+            assert_eq!(moment(text), text);
+        }
     }
 
     #[test]

@@ -10,11 +10,10 @@ use super::WebContext;
 use super::cards::{Card, card};
 use super::files::{FileLine, file_line};
 use super::pages::{Fault, read, write};
-use super::text::{counted, long_day, query};
+use super::text::{counted, in_short, long_day, minute, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, MissingFilter};
 use crate::domain::{CustomerId, Micros, RecordId, UploadId};
-use crate::report::text::moment;
 use crate::tree::shown;
 
 /// Lines that a page of one of these lists shows.
@@ -149,13 +148,9 @@ pub(super) struct Line {
 
 impl From<crate::catalogue::Happened> for Line {
     fn from(happened: crate::catalogue::Happened) -> Self {
-        Line { at: day(happened.at), who: shown(happened.who.as_bytes()), text: shown(happened.text.as_bytes()) }
+        let text = in_short(&shown(happened.text.as_bytes()));
+        Line { at: minute(happened.at), who: shown(happened.who.as_bytes()), text }
     }
-}
-
-/// A moment as pages show it, to the minute.
-pub(super) fn day(at: Micros) -> String {
-    moment(at).replace('T', " ").chars().take(16).collect()
 }
 
 /// The history of a record, for those who work for the shop.
@@ -316,7 +311,7 @@ fn given_up_card(row: &GivenUp) -> GivenUpCard {
         customer_name: shown(row.customer_name.as_bytes()),
         why: shown(row.why.as_bytes()),
         who: shown(row.who.as_bytes()),
-        at: day(row.at),
+        at: minute(row.at),
     }
 }
 
@@ -395,7 +390,7 @@ pub(super) async fn decisions(
 fn decision_line(row: &Decided) -> DecisionLine {
     DecisionLine {
         id: row.id,
-        at: day(row.at),
+        at: minute(row.at),
         who: shown(row.who.as_bytes()),
         what: match row.act.as_str() {
             "accept" => "It is the picture",
@@ -409,7 +404,7 @@ fn decision_line(row: &Decided) -> DecisionLine {
         record_name: shown(row.record_name.as_bytes()),
         customer: shown(row.customer_name.as_bytes()),
         path: row.path.as_deref().map(shown).unwrap_or_default(),
-        withdrawn: row.withdrawn_at.map(day),
+        withdrawn: row.withdrawn_at.map(minute),
         can_undo: row.stands_last,
     }
 }

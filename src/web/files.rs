@@ -8,9 +8,8 @@ use axum::response::Html;
 
 use super::WebContext;
 use super::counts::counts;
-use super::desk::day;
 use super::pages::{Fault, read};
-use super::text::{query, size};
+use super::text::{minute, query, size};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{Fate, FileFilter, ReceivedFile};
 use crate::domain::CustomerId;
@@ -48,6 +47,17 @@ fn words(fate: Fate) -> &'static str {
     }
 }
 
+/// The way by which a file came, as people say it.
+fn way_in(endpoint: &str) -> String {
+    match endpoint {
+        "ftp" | "ftps" | "sftp" => format!("over {}", endpoint.to_uppercase()),
+        "scp" => "over SCP".to_owned(),
+        "web" => "in the browser".to_owned(),
+        "inbox" | "scan" => "from a folder of the server".to_owned(),
+        other => format!("by {other}"),
+    }
+}
+
 pub(super) fn file_line(file: &ReceivedFile, with_customer: bool) -> FileLine {
     let reason = match (&file.problem, file.truncated) {
         (Some(problem), _) => Some(shown(problem.as_bytes())),
@@ -64,8 +74,8 @@ pub(super) fn file_line(file: &ReceivedFile, with_customer: bool) -> FileLine {
         path: shown(&file.path),
         size: size(file.bytes),
         digest: file.sha256.to_string(),
-        at: day(file.received_at),
-        endpoint: file.endpoint.clone(),
+        at: minute(file.received_at),
+        endpoint: way_in(&file.endpoint),
         fate: file.fate.word(),
         state,
         record: file.record.as_ref().map(|(id, name)| (id.0, shown(name.as_bytes()))),

@@ -9,10 +9,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use askama::Template;
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN, REFERRER_POLICY, RETRY_AFTER,
-    SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -24,7 +26,7 @@ use super::api::{PREFIX, as_problem};
 use super::embed::Framed;
 use super::listener::{Peer, until_sent};
 use super::probes::PROBES;
-use super::visitor::{self, Door};
+use super::visitor::{self, Door, Frame};
 use crate::catalogue::SessionOf;
 use crate::domain::Digest;
 use crate::endpoint::limits::{Caps, Connections, Place, Turned};
@@ -32,6 +34,9 @@ use crate::endpoint::limits::{Caps, Connections, Place, Turned};
 /// Nothing is loaded but what this server serves as a file: no inline script or style, no frames, no forms elsewhere.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Bytes of a plain answer at most.
+const SENTENCE_BYTES_MAX: usize = 16 << 10;
 
 /// What the door checks against.
 pub(super) struct Gate {
@@ -82,6 +87,7 @@ pub(super) async fn guard(
     let (mut parts, body) = request.into_parts();
     let door = asked_for(&gate, &parts).cloned();
     let for_programs = is_for_programs(&parts);
+    let reads_pages = is_browser(&parts.headers) && !PROBES.contains(&parts.uri.path());
     let client = client(&gate, peer, &parts.headers);
     let admitted = match visit(&gate, peer, client) {
         Ok(visit) => admit(&gate, door.as_ref(), &parts).await.map(|door| (door, visit)),
@@ -99,6 +105,8 @@ pub(super) async fn guard(
     };
     if for_programs {
         response = as_problem(response);
+    } else if reads_pages {
+        response = as_page(response).await;
     }
     let framed = response.extensions().get::<Framed>().is_some();
     protect(response.headers_mut());
@@ -237,6 +245,48 @@ async fn remember(gate: &Gate, door: &Door, request: &Parts) -> Response {
             answer
         }
         Err(fault) => fault.into_response(),
+    }
+}
+
+/// Whether somebody looks at the answer who can read a page.
+pub(super) fn is_browser(headers: &HeaderMap) -> bool {
+    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().windows(9).any(|word| word == b"text/html"))
+}
+
+#[derive(Template)]
+#[template(path = "said.html", config = "src/web/askama.toml")]
+struct Said {
+    frame: Frame,
+    heading: &'static str,
+    text: String,
+}
+
+/// A plain answer that refuses something, as a page.
+async fn as_page(answer: Response) -> Response {
+    let status = answer.status();
+    let is_plain = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "text/plain; charset=utf-8");
+    if !is_plain || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let heading = match status {
+        StatusCode::BAD_REQUEST => "This address does not say what is meant",
+        StatusCode::TOO_MANY_REQUESTS => "Please wait a moment",
+        status if status.is_server_error() => "This did not work",
+        _ => "This was not done",
+    };
+    let (mut parts, body) = answer.into_parts();
+    // What is plain is a sentence of ours.
+    let Ok(bytes) = to_bytes(body, SENTENCE_BYTES_MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    match (Said { frame: Frame::default(), heading, text }).render() {
+        Ok(page) => {
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+            parts.headers.remove(CONTENT_LENGTH);
+            Response::from_parts(parts, Body::from(page))
+        }
+        Err(_) => Response::from_parts(parts, Body::from(bytes)),
     }
 }
 

@@ -16,6 +16,7 @@ mod events;
 mod files;
 mod gate;
 mod listener;
+mod log;
 mod mail;
 mod orders;
 mod originals;

@@ -14,9 +14,9 @@ use axum::response::{Html, IntoResponse, Response};
 
 use super::WebContext;
 use super::pages::{Fault, read};
-use super::text::{number, query};
+use super::text::{minute, number, query};
 use super::visitor::{Frame, Visitor};
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Micros};
 use crate::report::text::visible;
 use crate::report::{Cell, Format, IN_TREE, InTreeError, Sheet, in_tree, matches, spreadsheet};
 
@@ -25,6 +25,38 @@ const ROWS: usize = 200;
 
 /// The columns that a page shows; the files have them all.
 const SHOWN: [&str; 8] = ["record", "customer", "path", "verdict", "grade", "method", "decided_by", "decided_at"];
+
+/// What people call them.
+const HEADINGS: [&str; 8] = ["Record", "Customer", "File", "State", "As", "Proven by", "Decided by", "Decided"];
+
+/// A cell as people read it; the files keep the exact words.
+fn in_words(column: &str, cell: &Cell) -> String {
+    let text = visible(&cell.bytes());
+    match (column, text.as_str()) {
+        ("verdict", "attach") => "came back".to_owned(),
+        ("verdict", "review") => "for a person".to_owned(),
+        ("grade", "original") => "the original".to_owned(),
+        ("grade", "copy") => "a copy".to_owned(),
+        ("method", _) => proof(&text).to_owned(),
+        ("decided_by", "rule") => "the rule".to_owned(),
+        // To the minute, and without the letters of programs.
+        ("decided_at", moment) => moment.get(..16).unwrap_or(moment).replace('T', " "),
+        _ => text,
+    }
+}
+
+/// A method of the report as people say it.
+fn proof(method: &str) -> &str {
+    match method {
+        "digest" => "the same digest",
+        "bytes" => "length and pixels",
+        "name" => "name and pixels",
+        "recipe" => "the shop's thumbnail",
+        "person" => "a person",
+        "pixels" => "pixels alone",
+        other => other,
+    }
+}
 
 /// Which rows of the match report are asked for.
 #[derive(Default, serde::Deserialize)]
@@ -74,7 +106,8 @@ struct Matches {
     frame: Frame,
     asked: Asked,
     customers: Vec<String>,
-    methods: Vec<String>,
+    /// Each with what people call it.
+    methods: Vec<(String, String)>,
     columns: [&'static str; 8],
     rows: Vec<Vec<String>>,
     total: String,
@@ -90,17 +123,15 @@ pub(super) async fn matches_page(
 ) -> Result<Html<String>, Fault> {
     let mut sheet = read(&context, |tx| matches(tx, None)).await?;
     let (customers, methods) = (words_of(&sheet, "customer"), words_of(&sheet, "method"));
+    let methods = methods.into_iter().map(|method| (method.clone(), proof(&method).to_owned())).collect();
     asked.keep(&mut sheet);
-    let at: Vec<usize> =
-        SHOWN.iter().filter_map(|name| sheet.columns.iter().position(|column| column == name)).collect();
-    let rows = sheet.rows.iter().skip(asked.behind).take(ROWS);
-    let rows = rows.map(|row| at.iter().map(|at| visible(&row[*at].bytes())).collect()).collect();
+    let rows = rows_in_words(&sheet, asked.behind, ROWS);
     let end = asked.behind.saturating_add(ROWS);
     let page = Matches {
         frame: Frame::of(&visitor),
         customers,
         methods,
-        columns: SHOWN,
+        columns: HEADINGS,
         rows,
         total: number(sheet.rows.len() as i64),
         files: asked.query(None),
@@ -108,6 +139,24 @@ pub(super) async fn matches_page(
         asked,
     };
     Ok(Html(page.render()?))
+}
+
+/// Some rows of the sheet as people read them.
+fn rows_in_words(sheet: &Sheet, behind: usize, most: usize) -> Vec<Vec<String>> {
+    let at: Vec<usize> =
+        SHOWN.iter().filter_map(|name| sheet.columns.iter().position(|column| column == name)).collect();
+    let words =
+        |row: &Vec<Cell>| at.iter().zip(SHOWN).map(|(at, column)| in_words(column, &row[*at])).collect::<Vec<_>>();
+    sheet.rows.iter().skip(behind).take(most).map(words).collect()
+}
+
+#[derive(Template)]
+#[template(path = "matches_print.html", config = "src/web/askama.toml")]
+struct Printed {
+    columns: [&'static str; 8],
+    rows: Vec<Vec<String>>,
+    total: String,
+    at: String,
 }
 
 /// What stands in a column, each once.
@@ -124,7 +173,7 @@ fn words_of(sheet: &Sheet, name: &str) -> Vec<String> {
     words.into_iter().collect()
 }
 
-/// `/matches/{form}`: the rows that are asked for, as a file with all columns.
+/// `/matches/{form}`: the rows that are asked for, as a file with all columns, or all of them on one page to be printed.
 pub(super) async fn matches_file(
     State(context): State<Arc<WebContext>>,
     Path(form): Path<String>,
@@ -140,6 +189,11 @@ pub(super) async fn matches_file(
             let mut bytes = Vec::new();
             sheet.write(Format::Json, &mut bytes).map_err(InTreeError::from)?;
             Ok(file("application/json", "matches.json", bytes))
+        }
+        "print" => {
+            let rows = rows_in_words(&sheet, 0, usize::MAX);
+            let (total, at) = (number(rows.len() as i64), minute(Micros::now()));
+            Ok(Html(Printed { columns: HEADINGS, rows, total, at }.render()?).into_response())
         }
         _ => Err(Fault::NoPage),
     }

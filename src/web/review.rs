@@ -13,7 +13,7 @@ use super::WebContext;
 use super::cards::{Card, card};
 use super::pages::{Fault, read, write};
 use super::pictures::drawn;
-use super::text::{number, pixels, query, size};
+use super::text::{number, pixels, query, sentence, size};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, Act, Proposal, Question, Subject, Tx};
 use crate::domain::{CandidateId, CustomerId};
@@ -96,7 +96,8 @@ struct ShownProposal {
     page: Option<i64>,
     facts: String,
     copy: bool,
-    reason: String,
+    /// What speaks for it and against it, each with the class that says which.
+    reasons: Vec<(&'static str, String)>,
     picture: Option<Parts>,
 }
 
@@ -180,9 +181,24 @@ fn show_proposal(place: usize, proposal: &Proposal, picture: Option<Parts>) -> S
         page: Some(proposal.number).filter(|number| *number > 1),
         facts: pixels.into_iter().chain([size(proposal.bytes)]).collect::<Vec<_>>().join(", "),
         copy: proposal.copy,
-        reason: shown(proposal.reason.as_bytes()),
+        reasons: proposal.reason.split("; ").filter(|part| !part.is_empty()).map(reason).collect(),
         picture,
     }
+}
+
+/// One part of the rule's reason as a sentence, and whether it speaks for the file, against it, or only says how things are.
+fn reason(part: &str) -> (&'static str, String) {
+    let speaks = |words: &[&str]| words.iter().any(|word| part.contains(word));
+    let class = if speaks(&["differ", "another", "truncated", "nothing recorded", "is not the picture"]) {
+        "against"
+    } else if speaks(&["could not be compared", "nearly"]) {
+        "open"
+    } else {
+        "for"
+    };
+    // How much is left between the two is a number of the rule's; a smaller one is nearer.
+    let words = part.replace("(residual ", "(difference ");
+    (class, sentence(&shown(words.as_bytes())))
 }
 
 /// What a form of the review page sends.

@@ -10,21 +10,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
-use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use tokio::time::timeout;
 
-use super::gate::{Client, plain};
+use super::gate::{Client, is_browser, plain};
 use super::pages::{self, Fault, read};
 use super::programs::{Brought, brought, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
-    WebContext, api, assets, connect, desk, embed, events, files, mail, orders, originals, pictures, probes, removals,
-    reports, review, sending, sign_in, status, thumbnail,
+    WebContext, api, assets, connect, desk, embed, events, files, log, mail, orders, originals, pictures, probes,
+    removals, reports, review, sending, sign_in, status, thumbnail,
 };
 use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -150,6 +149,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/search", Staff, None, |method| on(method, desk::search)),
         route(GET, "/removed", Staff, None, |method| on(method, desk::given_up)),
         route(POST, "/removed", Staff, None, |method| on(method, desk::restore)),
+        route(GET, "/log", Staff, None, |method| on(method, log::page)),
         route(GET, "/decisions", Staff, None, |method| on(method, desk::decisions)),
         route(POST, "/decisions/{id}/undo", Staff, Decision, |method| on(method, desk::undo)),
         route(GET, "/uploads/{id}", Staff, Upload, |method| on(method, desk::upload)),
@@ -357,11 +357,6 @@ async fn owner_of(rule: &Rule, parts: &mut Parts) -> Result<Option<CustomerId>, 
 fn key_of_feed(uri: &Uri) -> Option<&str> {
     let query = uri.query().filter(|_| uri.path().ends_with(".atom"))?;
     query.split('&').find_map(|pair| pair.strip_prefix("key="))
-}
-
-/// Whether somebody looks at this who can read a page.
-fn is_browser(headers: &HeaderMap) -> bool {
-    headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().windows(9).any(|word| word == b"text/html"))
 }
 
 /// To whom the thing with this id belongs.

@@ -40,6 +40,29 @@ pub(super) fn long_day(at: Micros) -> String {
     Civil::from(at).day_in_words(Language::English)
 }
 
+/// A moment as people write it, to the minute, in UTC: `1 Mar 2027, 08:05`.
+pub(super) fn minute(at: Micros) -> String {
+    let date = Civil::from(at);
+    format!("{} {} {}, {:02}:{:02}", date.day, date.month_name(), date.year, date.hour, date.minute)
+}
+
+/// Words that begin like a sentence.
+pub(super) fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A line of history without what only programs compare: of digests the beginning is enough to tell two apart, and names need no
+/// quotes of a terminal.
+pub(super) fn in_short(line: &str) -> String {
+    let is_digest = |word: &str| word.len() >= 40 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let short = |word: &str| {
+        let bare = word.trim_end_matches([',', ':', ';', '.']);
+        if is_digest(bare) { format!("{}…{}", &bare[..10], &word[bare.len()..]) } else { word.replace('`', "") }
+    };
+    line.split(' ').map(short).collect::<Vec<_>>().join(" ")
+}
+
 /// What stands behind the `?` of an address.
 pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     pairs.map(|(name, value)| format!("{name}={}", percent(value))).collect::<Vec<_>>().join("&")
@@ -74,6 +97,16 @@ mod tests {
         assert_eq!(number(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(counted(1, "file", "files"), "1 file");
         assert_eq!(counted(2, "file", "files"), "2 files");
+    }
+
+    #[test]
+    fn people_read_moments_and_short_lines() {
+        assert_eq!(minute(Micros::from_seconds(1_803_859_500)), "1 Mar 2027, 00:05");
+        assert_eq!(sentence("über alles"), "Über alles");
+        assert_eq!(sentence(""), "");
+        let digest = "8b27dd20130dae40449a13a4c35fef17291ada3f6ff7500b7973fbdaf98c8567";
+        let line = format!("attach of the file `a b.jpg` with digest {digest}: by phone");
+        assert_eq!(in_short(&line), "attach of the file a b.jpg with digest 8b27dd2013…: by phone");
     }
 
     #[test]

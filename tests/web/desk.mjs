@@ -35,6 +35,10 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await sue.getByRole("link", { name: "Decisions" }).click();
   await sue.getByText("the customer said so by phone").waitFor();
   await looked_at(sue, "decisions");
+  await sue.getByRole("link", { name: "everything that happened" }).click();
+  await sue.getByText(/the customer said so by phone/).first().waitFor();
+  await looked_at(sue, "log");
+  await sue.goBack();
   await sue.getByRole("button", { name: /Undo the decision about order-7\/1/ }).click();
   await sue.getByText("Taken back, as if it had not been said.").waitFor();
   await until("the stag stays", () => !standing());

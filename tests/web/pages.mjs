@@ -12,6 +12,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { desk } from "./desk.mjs";
+import { outside } from "./outside.mjs";
+import { plainly } from "./plainly.mjs";
 import { operating } from "./operating.mjs";
 import { sending } from "./sending.mjs";
 
@@ -49,10 +51,10 @@ function prepare() {
   reunite(["user", "add", "sue", "--role", "support"], "desk secret");
 }
 
-async function serve(web = "127.0.0.1:0") {
+async function serve(web = "127.0.0.1:0", settings = {}) {
   const any = "127.0.0.1:0";
   const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", web],
-    { env: { ...process.env, REUNITE_WEB_EMBED_ORIGINS: "https://shop.example" } });
+    { env: { ...process.env, REUNITE_WEB_EMBED_ORIGINS: "https://shop.example", ...settings } });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ready = await new Promise((done, fail) => {
@@ -72,7 +74,7 @@ let server = await serve();
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync"],
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP pictures.example.net 127.0.0.1"],
 });
 
 // A visitor of their own; whatever their browser complains of, and any request elsewhere, fails the run.
@@ -82,8 +84,13 @@ async function visitor(options = {}) {
   const page = await context.newPage();
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${page.url()}: ${message.text()}`));
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
-  page.on("request", (request) => [server.web, server.web.replace("127.0.0.1", "[::1]")].some((own) => request.url().startsWith(own)) || complaints.push(`foreign: ${request.url()}`));
+  page.on("request", (request) => [server.web, server.web.replace("127.0.0.1", "[::1]"), server.outside].some((own) => request.url().startsWith(own)) || complaints.push(`foreign: ${request.url()}`));
   return page;
+}
+
+async function narrow_enough(page, name) {
+  const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+  assert.equal(wide, 0, `${name} scrolls sideways at ${page.viewportSize().width}`);
 }
 
 async function looked_at(page, name) {
@@ -92,9 +99,13 @@ async function looked_at(page, name) {
     await page.emulateMedia({ colorScheme });
     const faults = await page.evaluate(`${axe}; axe.run().then((found) => found.violations.map((v) => v.id + " " + v.nodes[0].html))`);
     assert.deepEqual(faults, [], `${name}, ${width}, ${colorScheme}`);
-    const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-    assert.equal(wide, 0, `${name} scrolls sideways at ${width}`);
+    await narrow_enough(page, name);
     await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+  }
+  // What 1280 and 640 pixels are at 200 % and at 400 %.
+  for (const width of [640, 320]) {
+    await page.setViewportSize({ width, height: 900 });
+    await narrow_enough(page, name);
   }
   await page.setViewportSize({ width: 1280, height: 900 });
 }
@@ -238,7 +249,7 @@ async function story() {
   await sue.getByRole("link", { name: "bert" }).waitFor();
   await looked_at(sue, "customers");
   await sue.getByRole("link", { name: "Matches" }).click();
-  await sue.getByLabel("Verdict").selectOption("came back");
+  await sue.getByLabel("State").selectOption("came back");
   await sue.getByRole("button", { name: "Show" }).click();
   assert.equal(await sue.locator("tbody tr").count(), 3);
   await looked_at(sue, "matches");
@@ -255,11 +266,12 @@ async function story() {
   assert.equal(new URL(sue.url()).pathname, "/sign-in");
 
   // The server is killed and begun again at the same place; a page that is open goes on by itself.
-  const restart = async () => {
+  const restart = async (settings) => {
     const ended = new Promise((done) => server.child.once("exit", done));
     server.child.kill("SIGKILL");
     await ended;
-    server = await serve(new URL(server.web).host);
+    server = await serve(new URL(server.web).host, settings);
+    return server;
   };
   await sending({ visitor, sign_in, looked_at, reunite, restart, complaints, scratch, fixtures, web: server.web });
 
@@ -268,6 +280,8 @@ async function story() {
   await operator.getByText("operator on this machine").waitFor();
   assert.ok(!operator.url().includes("token"));
   await operating({ visitor, looked_at, reunite, operator, scratch, web: server.web });
+  await plainly({ visitor, sign_in, looked_at, operator, reunite, restart, data, pictures, complaints, web: server.web });
+  await outside({ visitor, looked_at, reunite, restart, program, data, pictures, scratch });
   assert.deepEqual(complaints, []);
 }
 

@@ -54,7 +54,7 @@ fn files_say_what_became_of_them_and_can_be_filtered() {
     assert_eq!(status(&pages.get("/files?behind=x")), 400);
     let older = pages.get("/files?behind=12");
     assert!(older.contains("strange.jpg") && !older.contains("broken.jpg"));
-    assert!(pages.get("/").contains("oldest waits since 1970-01-01 00:00"));
+    assert!(pages.get("/").contains("oldest waits since 1 Jan 1970, 00:00"));
 }
 
 #[test]
@@ -123,4 +123,17 @@ fn what_was_given_up_says_who_and_why_and_is_looked_for_again() {
     let done = pages.post("/removed", &pages.operator, &form);
     assert_eq!(header(&done, "location"), Some("/removed?done=restored"));
     has(&pages.get("/removed?done=restored"), &["It is looked for again", "Nothing was removed"]);
+}
+
+#[test]
+fn the_log_tells_everything_of_everybody() {
+    let pages = Pages::start();
+    desk(&pages);
+    has(&pages.get("/log"), &["No longer looked for: lost for &#60;b&#62;good", "sue", "/records/2/send"]);
+    has(&pages.get("/log?who=sue&customer=anna"), &["lost for"]);
+    for none in ["/log?who=su", "/log?customer=bert"] {
+        has(&pages.get(none), &["Nothing is noted of that"]);
+    }
+    assert_eq!(status(&pages.get("/log?behind=x")), 400);
+    has(&pages.get("/log?behind=1"), &["Nothing has happened yet"]);
 }

@@ -175,5 +175,22 @@ fn pages_that_are_not_there_say_so() {
         let answer = pages.get(&format!("/customers/7/missing?{nonsense}"));
         assert_eq!(status(&answer), 400, "{nonsense}");
     }
-    assert!(pages.get("/customers/7/missing?behind=9").contains("There is nothing here"));
+    assert!(pages.get("/customers/7/missing?behind=9").contains("Nothing comes behind this"));
+}
+
+#[test]
+fn who_reads_pages_is_refused_on_a_page() {
+    let pages = Pages::start();
+    pages.two_customers();
+    let anna = pages.sign_in("anna");
+    let refused =
+        pages.ask("GET", "/customers/7/missing?from=yesterday", &format!("{anna}Accept: text/html,*/*;q=0.8\r\n"));
+    assert_eq!((status(&refused), header(&refused, "content-type")), (400, Some("text/html; charset=utf-8")));
+    assert!(refused.contains("A day is written as year, month and day") && refused.contains("/style.css"), "{refused}");
+    let plain = pages.ask("GET", "/customers/7/missing?from=yesterday", &anna);
+    assert_eq!((status(&plain), header(&plain, "content-type")), (400, Some("text/plain; charset=utf-8")));
+    let unmarked = pages.post("/customers/7/remove", &format!("{anna}Accept: text/html\r\n"), "record=7");
+    assert!(status(&unmarked) == 403 && unmarked.contains("<h1>This was not done</h1>"), "{unmarked}");
+    let ready = pages.ask("GET", "/healthz", "Accept: text/html\r\n");
+    assert_eq!(header(&ready, "content-type"), Some("text/plain; charset=utf-8"));
 }

@@ -17,7 +17,7 @@ fn hostile_names_are_only_text() {
     assert!(page.contains("1 of 2 pictures is back"));
     assert!(page.contains("a/&#60;img src=x&#62;.jpg"), "{page}");
     assert!(page.contains(r"\xe2\x80\xaegp\xd1.exe"), "{page}");
-    assert!(page.contains("not a picture &#60;i&#62;"));
+    assert!(page.contains("Not a picture &#60;i&#62;"));
     assert!(page.contains("A copy: the original is still welcome"));
 }
 
@@ -132,7 +132,13 @@ fn the_match_report_can_be_filtered_and_kept() {
     pages.hostile();
     let page = pages.get("/matches");
     assert!(page.contains("a/&#60;img src=x&#62;.jpg") && !page.contains("<img src=x>"), "{page}");
+    assert!(
+        page.contains(">came back<") && page.contains(">a copy<") && page.contains(">the rule<"),
+        "in words: {page}"
+    );
     assert!(pages.get("/matches?verdict=review").contains("Nothing is like that"));
+    let print = pages.get("/matches/print?customer=%3Cb%3Emallory");
+    assert!(print.contains("&#60;img src=x&#62;") && !print.contains("<form") && !print.contains("<nav"), "{print}");
     assert!(pages.get("/matches?from=2030-01-01").contains("Nothing is like that"));
     assert!(!pages.get("/matches?customer=%3Cb%3Emallory&method=m&verdict=attach").contains("Nothing is like that"));
     let csv = pages.get("/matches/matches.csv?verdict=attach");

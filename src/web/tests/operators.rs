@@ -18,7 +18,7 @@ fn the_status_tells_what_is_wrong_and_what_was() {
     let (support, operator) = (staff(&pages, "sue", "support"), staff(&pages, "otto", "operator"));
     let page = pages.ask("GET", "/status", &operator);
     assert!(page.contains("Everything works") && page.contains("Nothing yet."), "{page}");
-    assert!(page.contains("href=\"/status\">Status"));
+    assert!(page.contains("href=\"/status\" aria-current=\"page\">Status"));
     assert_eq!(status(&pages.ask("GET", "/status", &support)), 404, "operators alone");
     assert!(!pages.ask("GET", "/", &support).contains("href=\"/status\""));
 
