@@ -136,8 +136,9 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn work_of(&self, customer: CustomerId, limit: usize) -> Result<Vec<Work>, Error> {
         let (now, limit) = (Micros::now().0, limit as i64);
+        // The `+` keeps the database from going through all records of the customer, of which hardly ever one is left to do.
         let mut work = self.rows(
-            "SELECT DISTINCT t.digest FROM thumbnails t JOIN records r ON r.id = t.record WHERE r.customer = ?1 \
+            "SELECT DISTINCT t.digest FROM thumbnails t JOIN records r ON r.id = t.record WHERE +r.customer = ?1 \
              AND t.digest IS NOT NULL AND t.fingerprint IS NULL AND t.problem IS NULL ORDER BY t.digest LIMIT ?2",
             (customer.0, limit),
             |row| Ok(Work::Thumbnail(Digest(row.get(0)?))),
@@ -145,9 +146,15 @@ impl Tx<'_> {
         if !work.is_empty() {
             return Ok(work);
         }
+        // Each state by itself, so that the first few are read along `uploads_undecided`, whatever else there is.
+        let first = |state: &str| {
+            format!(
+                "SELECT id FROM (SELECT id FROM uploads WHERE state IN ('received', 'stored') AND state = '{state}' \
+                 AND customer = ?1 AND id > 0 AND (held_until IS NULL OR held_until <= ?2) AND retry_at <= ?2 ORDER BY id LIMIT ?3)"
+            )
+        };
         work.extend(self.rows(
-            "SELECT id FROM uploads WHERE state IN ('received', 'stored') AND customer = ?1 \
-             AND (held_until IS NULL OR held_until <= ?2) AND retry_at <= ?2 ORDER BY id LIMIT ?3",
+            &format!("{} UNION ALL {} ORDER BY id LIMIT ?3", first("received"), first("stored")),
             (customer.0, now, limit),
             |row| Ok(Work::Upload(UploadId(row.get(0)?))),
         )?);
