@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 use super::fault::{Fault, Problem};
 use super::shapes::{Customer, Listed, Match, Record, RecordWithHistory, Upload};
@@ -17,12 +17,32 @@ use crate::web::pages::read;
 
 type Answer<T> = Result<Json<T>, Fault>;
 
-/// Reads one page, one row more than is shown; nothing where the customer that was named does not exist.
-async fn page<T: Send + 'static>(
+/// Why a list is not given out.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+enum NoList {
+    /// The query cannot be used
+    #[response(status = 400)]
+    Query(Problem),
+    /// No token that counts
+    #[response(status = 401)]
+    Token(Problem),
+    /// The token lacks the scope `read`
+    #[response(status = 403)]
+    Scope(Problem),
+    /// No such customer
+    #[response(status = 404)]
+    Customer(Problem),
+}
+
+/// One page of a list: `rows` reads it, `id` says what the next page begins behind, `shape` how a row reads.
+async fn page<R: Send + 'static, T>(
     context: &Arc<WebContext>,
     asked: CustomerPaging,
-    rows: impl FnOnce(&Tx<'_>, &Page) -> Result<Vec<T>, catalogue::Error> + Send + 'static,
-) -> Result<(Vec<T>, i64), Fault> {
+    rows: impl FnOnce(&Tx<'_>, &Page) -> Result<Vec<R>, catalogue::Error> + Send + 'static,
+    id: impl Fn(&R) -> i64,
+    shape: impl Fn(R) -> T,
+) -> Answer<Listed<T>> {
     let (after, limit) = place(asked.after, asked.limit)?;
     let found = read(context, move |tx| {
         let customer = match &asked.customer {
@@ -32,10 +52,11 @@ async fn page<T: Send + 'static>(
                 Some(customer) => Some(customer.id),
             },
         };
+        // One more than is shown tells whether there is another page.
         Ok(Some(rows(tx, &Page { customer, after, limit: limit + 1 })?))
     });
     let rows = found.await?.ok_or_else(|| Fault::absent("there is no customer of that name"))?;
-    Ok((rows, limit))
+    Ok(Json(Listed::of(rows, limit, id, shape)))
 }
 
 /// Customers in numbers.
@@ -106,10 +127,7 @@ pub(in crate::web) struct RecordsAsked {
 /// Records with what became of them.
 #[utoipa::path(get, path = "/api/v1/records", tag = "read", params(RecordsAsked), security(("token" = [])), responses(
     (status = 200, description = "A page of records", body = Listed<Record>),
-    (status = 400, description = "The query cannot be used", body = Problem),
-    (status = 401, description = "No token that counts", body = Problem),
-    (status = 403, description = "The token lacks the scope `read`", body = Problem),
-    (status = 404, description = "No such customer", body = Problem),
+    NoList,
 ))]
 pub(in crate::web) async fn records(
     State(context): State<Arc<WebContext>>,
@@ -122,8 +140,7 @@ pub(in crate::web) async fn records(
         Some(InState::Retired) => Records::In(RecordState::Retired),
     };
     let asked = CustomerPaging { customer: asked.customer, after: asked.after, limit: asked.limit };
-    let (rows, limit) = page(&context, asked, move |tx, page| tx.list_records(page, which)).await?;
-    Ok(Json(Listed::of(rows, limit, |row| row.id.0, Record::from)))
+    page(&context, asked, move |tx, page| tx.list_records(page, which), |row| row.id.0, Record::from).await
 }
 
 /// One record with its history.
@@ -152,17 +169,13 @@ pub(in crate::web) async fn record(
 /// Records whose original is still wanted: nothing came back, or only a copy.
 #[utoipa::path(get, path = "/api/v1/missing", tag = "read", params(CustomerPaging), security(("token" = [])), responses(
     (status = 200, description = "A page of records", body = Listed<Record>),
-    (status = 400, description = "The query cannot be used", body = Problem),
-    (status = 401, description = "No token that counts", body = Problem),
-    (status = 403, description = "The token lacks the scope `read`", body = Problem),
-    (status = 404, description = "No such customer", body = Problem),
+    NoList,
 ))]
 pub(in crate::web) async fn missing(
     State(context): State<Arc<WebContext>>,
     Asked(asked): Asked<CustomerPaging>,
 ) -> Answer<Listed<Record>> {
-    let (rows, limit) = page(&context, asked, |tx, page| tx.list_records(page, Records::Wanted)).await?;
-    Ok(Json(Listed::of(rows, limit, |row| row.id.0, Record::from)))
+    page(&context, asked, |tx, page| tx.list_records(page, Records::Wanted), |row| row.id.0, Record::from).await
 }
 
 /// What was decided of a picture.
@@ -195,10 +208,7 @@ pub(in crate::web) struct MatchesAsked {
 /// What stands on records, or what a person is asked about.
 #[utoipa::path(get, path = "/api/v1/matches", tag = "read", params(MatchesAsked), security(("token" = [])), responses(
     (status = 200, description = "A page of matches", body = Listed<Match>),
-    (status = 400, description = "The query cannot be used", body = Problem),
-    (status = 401, description = "No token that counts", body = Problem),
-    (status = 403, description = "The token lacks the scope `read`", body = Problem),
-    (status = 404, description = "No such customer", body = Problem),
+    NoList,
 ))]
 pub(in crate::web) async fn matches(
     State(context): State<Arc<WebContext>>,
@@ -206,31 +216,27 @@ pub(in crate::web) async fn matches(
 ) -> Answer<Listed<Match>> {
     let verdict = asked.verdict.unwrap_or_default();
     let asked = CustomerPaging { customer: asked.customer, after: asked.after, limit: asked.limit };
-    Ok(Json(match verdict {
+    match verdict {
         Verdict::Attach => {
-            let (rows, limit) = page(&context, asked, |tx, page| tx.list_attached(page)).await?;
-            Listed::of(rows, limit, |(id, _)| *id, |(_, row)| Match::of(row, "attach", None))
+            let shape = |(_, row)| Match::of(row, "attach", None);
+            page(&context, asked, |tx, page| tx.list_attached(page), |(id, _)| *id, shape).await
         }
         Verdict::Review => {
-            let (rows, limit) = page(&context, asked, |tx, page| tx.list_asked(page)).await?;
-            Listed::of(rows, limit, |(id, ..)| *id, |(_, seen, row)| Match::of(row, "review", Some(seen)))
+            let shape = |(_, seen, row)| Match::of(row, "review", Some(seen));
+            page(&context, asked, |tx, page| tx.list_asked(page), |(id, ..)| *id, shape).await
         }
-    }))
+    }
 }
 
 /// Files that were received, with what became of them.
 #[utoipa::path(get, path = "/api/v1/uploads", tag = "read", params(CustomerPaging), security(("token" = [])), responses(
     (status = 200, description = "A page of uploads", body = Listed<Upload>),
-    (status = 400, description = "The query cannot be used", body = Problem),
-    (status = 401, description = "No token that counts", body = Problem),
-    (status = 403, description = "The token lacks the scope `read`", body = Problem),
-    (status = 404, description = "No such customer", body = Problem),
+    NoList,
 ))]
 pub(in crate::web) async fn uploads(
     State(context): State<Arc<WebContext>>,
     Asked(asked): Asked<CustomerPaging>,
 ) -> Answer<Listed<Upload>> {
     let now = Micros::now();
-    let (rows, limit) = page(&context, asked, |tx, page| tx.list_files(page)).await?;
-    Ok(Json(Listed::of(rows, limit, |row| row.upload, |row| Upload::of(row, now))))
+    page(&context, asked, |tx, page| tx.list_files(page), |row| row.upload, |row| Upload::of(row, now)).await
 }
