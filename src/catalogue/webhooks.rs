@@ -110,7 +110,8 @@ impl Tx<'_> {
         }
         let Link { record, upload, digest, grade, method, decided_by, .. } = &attachment.link;
         let (customer, record_name, _) = self.key_parts(*record)?;
-        let path = self.upload(*upload)?.map(|upload| upload.path).unwrap_or_default();
+        // Nothing where the upload is no longer known: an empty path would be one.
+        let path = self.upload(*upload)?.map(|upload| String::from_utf8_lossy(&upload.path).into_owned());
         let now = Micros::now();
         for name in names {
             let id = self.next_id("outbox")?;
@@ -126,7 +127,7 @@ impl Tx<'_> {
                 "method": method,
                 "decided_by": decided_by,
                 "upload": upload.0,
-                "path": String::from_utf8_lossy(&path),
+                "path": path,
                 "why": why,
             });
             self.execute(

@@ -105,6 +105,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
         answers::answer,
         embedding::embed
     ),
+    components(schemas(shapes::Delivery)),
     modifiers(&Bearer)
 )]
 struct Description;

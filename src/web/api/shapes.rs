@@ -352,3 +352,37 @@ mod tests {
         assert_eq!(path(b"caf\xe9"), ("caf\u{fffd}".into(), Some("Y2Fm6Q==".into())));
     }
 }
+
+/// What a webhook is sent (`reunite webhook add`): an original was put back, or taken away.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes what `catalogue::webhooks` writes")]
+pub(in crate::web) struct Delivery {
+    /// The same number whenever the same thing is told again.
+    delivery: i64,
+    /// `reattached` or `detached`.
+    event: String,
+    /// When, as RFC 3339 writes it.
+    at: String,
+    /// The shop's own identifier.
+    record: String,
+    /// Whose it is.
+    customer: String,
+    /// The key in the originals store.
+    original: String,
+    /// Of the bytes there, in hexadecimal.
+    sha256: String,
+    /// `original` or `copy`.
+    grade: String,
+    /// What proved it: `digest`, `bytes`, `name`, `recipe`, or `person`.
+    method: String,
+    /// `rule`, or the name of the person who decided.
+    decided_by: String,
+    /// The upload.
+    upload: i64,
+    /// The path under which it came; null where the upload is no longer known.
+    #[schema(required)]
+    path: Option<String>,
+    /// Why it was taken away, in words; null where nobody said.
+    #[schema(required)]
+    why: Option<String>,
+}

@@ -1,6 +1,9 @@
 //! What programs get: the numbers for monitoring, and only with what they must bring for it.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::domain::AttachmentId;
 
 #[test]
 fn probes_answer_whoever_asks_and_tell_nothing_of_anybody() {
@@ -194,4 +197,23 @@ fn the_description_lists_every_address_of_the_api() {
         found += 1;
     }
     assert_eq!(found, described.len(), "nothing is described that is not there");
+}
+
+#[test]
+fn what_a_webhook_is_sent_is_described() {
+    let pages = Pages::start();
+    pages.hostile();
+    let standing = pages.catalogue.read(|tx| tx.attachment(AttachmentId(1))).unwrap().unwrap();
+    pages.catalogue.write(|tx| tx.webhook_add("shop", "http://127.0.0.1:1/", "secret", Micros(0))).unwrap();
+    pages.catalogue.write(move |tx| tx.attachment_removing(&standing, "sue", "a mistake")).unwrap();
+    let connection = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
+    let body: String = connection.query_row("SELECT body FROM outbox", [], |row| row.get(0)).unwrap();
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&body["path"], &body["why"]), (&"a/<img src=x>.jpg".into(), &"a mistake".into()));
+    let document = json(&pages.ask("GET", "/api/v1/openapi.json", ""));
+    let schema = &document["components"]["schemas"]["Delivery"];
+    let described: BTreeSet<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(described, body.as_object().unwrap().keys().collect());
+    assert_eq!(schema["required"].as_array().unwrap().len(), described.len(), "each stands in every one");
+    assert_eq!(schema["properties"]["path"]["type"], serde_json::json!(["string", "null"]));
 }
