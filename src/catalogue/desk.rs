@@ -1,6 +1,6 @@
 //! What those who work for the shop look through: received files, a search over everything, what was given up, what people decided.
 
-use super::pages::{PROBLEM, RECORD, THUMBNAIL, contains, shown_record};
+use super::pages::{PROBLEM, RECORD, THUMBNAIL, contains, may_be_problem, shown_record};
 use super::{Error, Row, ShownRecord, Subject, Tx};
 use crate::domain::{CustomerId, Digest, Micros, RecordId, UploadId};
 
@@ -164,6 +164,20 @@ fn fate() -> String {
     )
 }
 
+/// A condition that is met by all uploads `u` with a fate, and by few others; nothing where they may be most.
+fn among(fate: Fate, of_customer: bool) -> Option<String> {
+    let of = if of_customer { "= ?1" } else { "IS NOT NULL" };
+    match fate {
+        Fate::Waiting => Some("u.state IN ('received', 'stored')".to_owned()),
+        Fate::Problem => Some(may_be_problem(of)),
+        Fate::Asked => Some(format!(
+            "u.id IN (SELECT o.id FROM candidates k JOIN images i ON i.id = k.image JOIN uploads o ON o.blob = i.blob \
+             WHERE k.verdict = 'review' AND k.customer {of})"
+        )),
+        Fate::Back | Fate::Unmatched => None,
+    }
+}
+
 /// The record that has a picture of the blob of `u`: its `column`.
 fn record_of_upload(column: &str) -> String {
     format!(
@@ -196,12 +210,16 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn page_files(&self, filter: &FileFilter, before: i64, limit: i64) -> Result<Vec<ReceivedFile>, Error> {
-        // Two statements, so that each has its index.
-        let whose = if filter.customer.is_some() { "u.customer = ?1" } else { "?1 IS NULL" };
-        let fate_wanted = if filter.fate.is_some() { format!("{} = ?3", fate()) } else { "?3 IS NULL".to_owned() };
+        // Several statements, so that each has its index. Where few are meant, `among` says which, and no other index is to serve.
+        let (among, fate_wanted) = match filter.fate {
+            None => (None, "?3 IS NULL".to_owned()),
+            Some(wanted) => (among(wanted, filter.customer.is_some()), format!("{} = ?3", fate())),
+        };
+        let (few, among) = among.map_or(("", "1".to_owned()), |among| ("+", among));
+        let whose = if filter.customer.is_some() { format!("{few}u.customer = ?1") } else { "?1 IS NULL".to_owned() };
         let sql = self.files(&format!(
-            "{whose} AND u.id < ?4 AND (?2 IS NULL OR CAST(u.path AS TEXT) LIKE ?2 ESCAPE '\\') AND {fate_wanted} \
-             ORDER BY u.id DESC LIMIT ?5"
+            "{whose} AND {few}u.id < ?4 AND {among} AND (?2 IS NULL OR CAST(u.path AS TEXT) LIKE ?2 ESCAPE '\\') \
+             AND {fate_wanted} ORDER BY u.id DESC LIMIT ?5"
         ));
         let words = filter.words.as_deref().map(contains);
         let customer = filter.customer.map(|customer| customer.0);
@@ -279,7 +297,7 @@ impl Tx<'_> {
             "SELECT {RECORD}, r.id, r.customer, c.name, coalesce(r.retired_why, ''), r.retired_at, \
              coalesce((SELECT e.who FROM events e WHERE e.record = r.id AND e.kind = 'retire' ORDER BY e.id DESC LIMIT 1), '') \
              FROM records r JOIN customers c ON c.id = r.customer {THUMBNAIL} \
-             WHERE r.retired_at IS NOT NULL AND (r.retired_at < ?1 OR r.retired_at = ?1 AND r.id > ?2) \
+             WHERE r.retired_at IS NOT NULL AND r.retired_at <= ?1 AND (r.retired_at < ?1 OR r.retired_at = ?1 AND r.id > ?2) \
              ORDER BY r.retired_at DESC, r.id LIMIT ?3"
         );
         self.rows(&sql, (at.0, id, limit), |row| {

@@ -1,6 +1,6 @@
 //! Lists for programs: one page at a time, from one id on, of one customer or of all.
 
-use super::pages::{COUNTS, PROBLEM, counts};
+use super::pages::{counts, counts_of};
 use super::reports::{ASKED, ATTACHED, FILE, file_row, match_row};
 use super::{CustomerCounts, Error, FileRow, MatchRow, Row, Tx};
 use crate::domain::{CustomerId, Digest, Micros, RecordId, RecordState};
@@ -202,8 +202,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn list_customers(&self, after: i64, limit: i64) -> Result<Vec<CustomerCounts>, Error> {
-        let sql = format!("{COUNTS}{PROBLEM}) FROM customers c WHERE c.id > ?1 ORDER BY c.id LIMIT ?2");
-        self.rows(&sql, (after, limit), counts)
+        self.rows(&counts_of("WHERE c.id > ?1 ORDER BY c.id LIMIT ?2"), (after, limit), counts)
     }
 
     /// Standing attachments, by id, each with its id.

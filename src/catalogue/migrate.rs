@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0016_embed.sql"),
     include_str!("../../schema/sqlite/0017_retiring.sql"),
     include_str!("../../schema/sqlite/0018_journal.sql"),
+    include_str!("../../schema/sqlite/0019_flat_pages.sql"),
 ];
 
 /// The schema version this program reads and writes.

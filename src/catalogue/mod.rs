@@ -23,6 +23,7 @@ mod incidents;
 mod listings;
 mod logins;
 mod mail;
+mod matches;
 mod migrate;
 mod orders;
 mod pages;
@@ -66,8 +67,9 @@ pub use incidents::Incident;
 pub use listings::{HistoryLine, ListedRecord, Page, Records, Standing};
 pub use logins::LoginAccount;
 pub use mail::{Mailing, Marks, News};
+pub use matches::{MatchFilter, MatchPlace};
 pub use migrate::SCHEMA_VERSION;
-pub use orders::OrderItem;
+pub use orders::{OrderFilter, OrderItem};
 pub use pages::{
     CustomerCounts, MissingFilter, MissingPicture, ProblemFile, RecordPage, ReturnedPicture, ShownRecord,
     ShownThumbnail,

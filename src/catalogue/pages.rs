@@ -190,7 +190,7 @@ pub(super) const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' O
      AND NOT EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' \
                      WHERE i.blob = u.blob)";
 
-pub(super) const COUNTS: &str = "SELECT c.id, c.name, \
+const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT count(*) FROM records r WHERE r.customer = c.id AND r.retired_at IS NULL), \
      (SELECT count(*) FROM attachments a JOIN records r ON r.id = a.record \
        WHERE a.state = 'standing' AND r.customer = c.id AND r.retired_at IS NULL), \
@@ -209,6 +209,19 @@ pub(super) const COUNTS: &str = "SELECT c.id, c.name, \
      (SELECT min(r.retire_at) FROM records r WHERE r.customer = c.id AND r.retire_at IS NOT NULL), \
      EXISTS (SELECT 1 FROM records r WHERE r.customer = c.id AND (instr(r.filename, '/') > 0 OR instr(r.filename, '\\') > 0)), \
      (SELECT count(*) FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = c.id AND ";
+
+/// The statement for customers `c` in numbers, as [`counts`] reads them.
+pub(super) fn counts_of(which: &str) -> String {
+    format!("{COUNTS}{} AND {PROBLEM}) FROM customers c {which}", may_be_problem("= c.id"))
+}
+
+/// The few uploads `u` among which those that cannot be used are, of customers that are `of`: without looking at the many others.
+pub(super) fn may_be_problem(of: &str) -> String {
+    format!(
+        "u.id IN (SELECT o.id FROM uploads o WHERE o.customer {of} AND (o.state = 'failed' OR o.truncated <> 0) \
+         UNION ALL SELECT o.id FROM blobs p JOIN uploads o ON o.blob = p.id WHERE p.customer {of} AND p.problem IS NOT NULL)"
+    )
+}
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
 pub(super) const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_at, t.id, t.digest, t.width, t.height";
@@ -270,7 +283,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn page_customers(&self) -> Result<Vec<CustomerCounts>, Error> {
-        let mut all = self.rows(&format!("{COUNTS}{PROBLEM}) FROM customers c"), [], counts)?;
+        let mut all = self.rows(&counts_of(""), [], counts)?;
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
     }
@@ -280,7 +293,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn page_customer(&self, id: CustomerId) -> Result<Option<CustomerCounts>, Error> {
-        self.first(&format!("{COUNTS}{PROBLEM}) FROM customers c WHERE c.id = ?1"), [id.0], counts)
+        self.first(&counts_of("WHERE c.id = ?1"), [id.0], counts)
     }
 
     /// A customer's missing pictures, the first `limit` of them behind the record `after`.
@@ -327,7 +340,7 @@ impl Tx<'_> {
         let sql = format!(
             "SELECT {RECORD}, u.path, u.size, a.grade, a.decided_by, a.object_key, a.id FROM attachments a \
              JOIN records r ON r.id = a.record JOIN uploads u ON u.id = a.upload {THUMBNAIL} \
-             WHERE r.customer = ?1 AND a.id < ?2 AND r.retired_at IS NULL AND a.state = 'standing' \
+             WHERE a.customer = ?1 AND a.id < ?2 AND r.retired_at IS NULL AND a.state = 'standing' \
              AND (?4 IS NULL OR r.filename LIKE ?4 ESCAPE '\\' OR r.name LIKE ?4 ESCAPE '\\' \
                OR CAST(u.path AS TEXT) LIKE ?4 ESCAPE '\\') ORDER BY a.id DESC LIMIT ?3"
         );
@@ -351,8 +364,9 @@ impl Tx<'_> {
     pub fn page_problems(&self, id: CustomerId, after: i64, limit: i64) -> Result<Vec<ProblemFile>, Error> {
         let sql = format!(
             "SELECT u.path, u.size, coalesce(b.problem, u.last_error), u.truncated, u.id \
-             FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE u.customer = ?1 AND u.id > ?2 AND {PROBLEM} \
-             ORDER BY u.id LIMIT ?3"
+             FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE +u.customer = ?1 AND +u.id > ?2 AND {} AND {PROBLEM} \
+             ORDER BY u.id LIMIT ?3",
+            may_be_problem("= ?1")
         );
         self.rows(&sql, (id.0, after, limit), |row| {
             Ok(ProblemFile {

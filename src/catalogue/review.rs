@@ -45,8 +45,7 @@ pub struct Proposal {
 }
 
 /// Candidates (`k` of record `r`) that a person is asked about and has not answered, with the upload `u` that carries each.
-/// Joined so that `candidates_of_customer` serves.
-const OPEN: &str = "customers c JOIN candidates k ON k.customer = c.id AND k.verdict = 'review' \
+const OPEN: &str = "candidates k JOIN customers c ON c.id = k.customer AND k.verdict = 'review' \
      JOIN records r ON r.id = k.record AND r.retired_at IS NULL \
      JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
      JOIN uploads u ON u.id = (SELECT v.id FROM uploads v WHERE v.blob = b.id ORDER BY v.path, v.id LIMIT 1) \
@@ -72,10 +71,13 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn question_behind(&self, customer: Option<CustomerId>, behind: i64) -> Result<Option<Question>, Error> {
-        let next = self.one(
-            &format!("SELECT min(k.record) FROM {OPEN} AND (?1 IS NULL OR c.id = ?1) AND k.record > ?2"),
+        // Along `candidates_asked_by_record`, as far as the first that is open.
+        let next = self.first(
+            &format!(
+                "SELECT k.record FROM {OPEN} AND (?1 IS NULL OR +k.customer = ?1) AND k.record > ?2 ORDER BY k.record LIMIT 1"
+            ),
             (customer.map(|customer| customer.0), behind),
-            |row| row.get::<Option<i64>>(0),
+            |row| row.get(0),
         )?;
         next.map(|record| self.question(RecordId(record))).transpose()
     }
@@ -91,7 +93,7 @@ impl Tx<'_> {
         let proposals = self.rows(
             &format!(
                 "SELECT k.id, u.path, i.number, b.size, i.width, i.height, coalesce(k.grade = 'copy', 0), \
-                 coalesce(k.reason, '') FROM {OPEN} AND k.record = ?1 AND c.id = ?2 ORDER BY coalesce(k.rank, 9999), k.id"
+                 coalesce(k.reason, '') FROM {OPEN} AND k.record = ?1 AND +k.customer = ?2 ORDER BY coalesce(k.rank, 9999), k.id"
             ),
             (id.0, customer.0),
             |row| {

@@ -21,7 +21,7 @@ pub use files::{files, unmatched};
 pub use in_tree::{IN_TREE, InTreeError, in_tree, spreadsheet};
 pub use matches::{matches, review};
 pub use missing::missing;
-pub use orders::{Order, all_orders, orders};
+pub use orders::{Order, one_order, orders};
 pub use recipes::recipes;
 pub use sheet::{Cell, Format, Sheet};
 pub use tiers::tiers;

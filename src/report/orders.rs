@@ -63,8 +63,16 @@ impl Order {
 ///
 /// # Errors
 /// When the catalogue fails.
-pub fn all_orders(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Vec<Order>, Error> {
+fn all_orders(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Vec<Order>, Error> {
     Ok(grouped(tx.order_items()?, customer))
+}
+
+/// One order, by its name.
+///
+/// # Errors
+/// When the catalogue fails.
+pub fn one_order(tx: &Tx<'_>, name: &str) -> Result<Option<Order>, Error> {
+    Ok(grouped(tx.order_items_of(name)?, None).pop())
 }
 
 fn grouped(items: Vec<OrderItem>, customer: Option<CustomerId>) -> Vec<Order> {

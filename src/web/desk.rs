@@ -133,6 +133,9 @@ struct UploadPage {
     customer: i64,
     words: String,
     records: Vec<Card>,
+    /// What leads to the next of them, if there are more.
+    next: Option<String>,
+    later: bool,
     history: Vec<Line>,
     done: &'static str,
     /// The record that the page before has put the file on.
@@ -167,11 +170,12 @@ pub(super) async fn upload(
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Fault> {
     let id = UploadId(id);
-    let words = Some(asked.words.trim().to_owned()).filter(|words| !words.is_empty());
+    let (words, behind) = (asked.words.trim().to_owned(), place(&asked.behind, 0)?);
+    let words = Some(words).filter(|words| !words.is_empty());
     let found = read(&context, move |tx| {
         let Some(file) = tx.page_file(id)? else { return Ok(None) };
         let filter = MissingFilter { words, ..MissingFilter::default() };
-        let records = tx.page_missing(file.customer, &filter, 0, RECORDS_SHOWN)?;
+        let records = tx.page_missing(file.customer, &filter, behind, RECORDS_SHOWN + 1)?;
         Ok(Some((file, records, tx.history_of_upload(id, HISTORY_SHOWN)?)))
     });
     let (file, records, history) = found.await?.ok_or(Fault::NoPage)?;
@@ -179,8 +183,18 @@ pub(super) async fn upload(
         frame: Frame::of(&visitor),
         customer: file.customer.0,
         file: file_line(&file, true),
+        next: records.get(RECORDS_SHOWN as usize).and(records.get(RECORDS_SHOWN as usize - 1)).map(|last| {
+            let behind = last.id.to_string();
+            let all = [("words", asked.words.as_str()), ("behind", behind.as_str())];
+            query(all.into_iter().filter(|(_, value)| !value.is_empty()))
+        }),
+        later: behind > 0,
         words: asked.words,
-        records: records.iter().map(|missing| Card { id: missing.id, ..card(&missing.record) }).collect(),
+        records: records
+            .iter()
+            .take(RECORDS_SHOWN as usize)
+            .map(|missing| Card { id: missing.id, ..card(&missing.record) })
+            .collect(),
         history: history.into_iter().map(Line::from).collect(),
         done: match asked.done.as_str() {
             "attached" => "Noted: it is put on the record.",

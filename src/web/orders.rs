@@ -7,10 +7,12 @@ use axum::extract::{Extension, Query, State};
 use axum::response::Html;
 
 use super::WebContext;
+use super::counts::total;
 use super::pages::{Fault, read};
 use super::text::{number, query};
 use super::visitor::{Frame, Visitor};
-use crate::report::{Order, all_orders};
+use crate::catalogue::OrderFilter;
+use crate::report::{Order, one_order};
 use crate::tree::shown;
 
 /// Orders that one page shows.
@@ -30,9 +32,9 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn wants(&self, order: &Order) -> bool {
-        (self.state.is_empty() || order.state() == self.state)
-            && order.name.to_lowercase().contains(&self.words.trim().to_lowercase())
+    fn filter(&self) -> OrderFilter {
+        let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        OrderFilter { words: some(&self.words), state: some(&self.state) }
     }
 
     fn query(&self, behind: &str) -> String {
@@ -69,17 +71,26 @@ pub(super) async fn page(
     Extension(visitor): Extension<Visitor>,
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Fault> {
-    let all = read(&context, |tx| all_orders(tx, None)).await?;
-    let any = !all.is_empty();
-    let found: Vec<Order> = all.into_iter().filter(|order| asked.wants(order)).collect();
-    let behind: Vec<&Order> =
-        found.iter().filter(|order| asked.behind.is_empty() || order.name > asked.behind).collect();
-    let next = behind.get(ROWS).and(behind.get(ROWS - 1)).map(|last| asked.query(&last.name));
+    let (filter, behind) = (asked.filter(), asked.behind.clone());
+    let counted = filter.clone();
+    let total = total(&context, format!("orders {filter:?}"), move |tx| tx.count_orders(&counted)).await?;
+    let found = read(&context, move |tx| {
+        // One more than is shown tells whether there is another page.
+        let names = tx.page_orders(&filter, &behind, ROWS as i64 + 1)?;
+        let mut orders = Vec::new();
+        for name in names.iter().take(ROWS) {
+            orders.extend(one_order(tx, name)?);
+        }
+        let any = !names.is_empty() || !tx.page_orders(&OrderFilter::default(), "", 1)?.is_empty();
+        Ok((orders, names.get(ROWS).and(names.get(ROWS - 1)).cloned(), any))
+    });
+    let (orders, last, any) = found.await?;
+    let next = last.map(|last| asked.query(&last));
     let page = Page {
         frame: Frame::of(&visitor),
-        total: number(found.len() as i64),
+        total: number(total),
         any,
-        orders: behind.iter().take(ROWS).map(|order| show(order)).collect(),
+        orders: orders.iter().map(show).collect(),
         next,
         asked,
     };

@@ -11,7 +11,7 @@ use super::WebContext;
 use super::cards::{
     Card, Problem, Progress, live_seconds, missing_card, problem, progress, removed_card, returned_card,
 };
-use super::counts::counts;
+use super::counts::{all_counts, counts};
 use super::gate::plain;
 use super::removals;
 use super::sending::{Sender, Sent};
@@ -179,7 +179,7 @@ pub(super) async fn customers(
     if let Some(customer) = visitor.customer() {
         return Ok(Redirect::to(&format!("/customers/{customer}")).into_response());
     }
-    let all = read(&context, |tx| tx.page_customers()).await?;
+    let all = all_counts(&context).await?;
     let total = all.iter().fold(CustomerCounts::default(), |sum, customer| sum.plus(customer));
     let page = Customers {
         frame: Frame::of(&visitor),
@@ -291,7 +291,7 @@ impl Asked {
 }
 
 /// A day as browsers write it; nothing for an empty text.
-fn day(text: &str) -> Result<Option<String>, Fault> {
+pub(super) fn day(text: &str) -> Result<Option<String>, Fault> {
     let is_day = text.len() == 10
         && text
             .bytes()

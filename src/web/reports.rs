@@ -3,7 +3,6 @@
 //! What stands in them is the business of [`crate::report`]; here is which rows are asked for, and in what form. The CSV is for
 //! spreadsheets, as everything that a page lets somebody download; the command line gives the exact one.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -13,15 +12,20 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::WebContext;
-use super::pages::{Fault, read};
-use super::text::{minute, number, query};
+use super::counts::{all_counts, total};
+use super::pages::{Fault, day, read};
+use super::text::{midnight, minute, number, query};
 use super::visitor::{Frame, Visitor};
-use crate::domain::{CustomerId, Micros};
-use crate::report::text::visible;
+use crate::catalogue::{CustomerCounts, MatchFilter, MatchPlace, MatchRow};
+use crate::domain::{CustomerId, Micros, Verdict};
+use crate::report::text::{moment, visible};
 use crate::report::{Cell, Format, IN_TREE, InTreeError, Sheet, in_tree, matches, spreadsheet};
 
 /// Rows of the match report that one page shows.
 const ROWS: usize = 200;
+
+/// Customers that the page lets one choose from; of more, one writes the name.
+const CUSTOMERS_MAX: usize = 100;
 
 /// The columns that a page shows; the files have them all.
 const SHOWN: [&str; 8] = ["record", "customer", "path", "verdict", "grade", "method", "decided_by", "decided_at"];
@@ -66,8 +70,8 @@ pub(super) struct Asked {
     verdict: String,
     method: String,
     from: String,
-    /// How many rows stand before the page.
-    behind: usize,
+    /// The row that the page begins behind, see [`word`].
+    behind: String,
 }
 
 impl Asked {
@@ -87,14 +91,43 @@ impl Asked {
         });
     }
 
-    fn query(&self, behind: Option<usize>) -> String {
-        let behind = behind.map(|behind| behind.to_string()).unwrap_or_default();
+    /// The same for a page; nothing for a customer who is not there.
+    fn filter(&self, customers: &[CustomerCounts]) -> Result<Option<MatchFilter>, Fault> {
+        let customer = match self.customer.as_str() {
+            "" => None,
+            name => match customers.binary_search_by(|customer| customer.name.as_str().cmp(name)) {
+                Ok(at) => Some(CustomerId(customers[at].id)),
+                Err(_) => return Ok(None),
+            },
+        };
+        let verdict = match self.verdict.as_str() {
+            "" => None,
+            "attach" => Some(Verdict::Attach),
+            "review" => Some(Verdict::Review),
+            _ => return Err(Fault::Asked("A verdict is attach or review.")),
+        };
+        let method = Some(self.method.clone()).filter(|method| !method.is_empty());
+        let since = day(&self.from)?.as_deref().and_then(midnight);
+        Ok(Some(MatchFilter { customer, verdict, method, since }))
+    }
+
+    fn place(&self) -> Result<MatchPlace, Fault> {
+        let no_place = Fault::Asked("There is no such place in this list; begin at its first page.");
+        match self.behind.split_once('-').map(|(verdict, id)| (verdict, id.parse())) {
+            None if self.behind.is_empty() => Ok(MatchPlace::FIRST),
+            Some(("attach", Ok(id))) => Ok(MatchPlace::Attached(id)),
+            Some(("review", Ok(id))) => Ok(MatchPlace::Asked(id)),
+            _ => Err(no_place),
+        }
+    }
+
+    fn query(&self, behind: Option<&str>) -> String {
         let all = [
             ("customer", self.customer.as_str()),
             ("verdict", self.verdict.as_str()),
             ("method", self.method.as_str()),
             ("from", self.from.as_str()),
-            ("behind", behind.as_str()),
+            ("behind", behind.unwrap_or_default()),
         ];
         query(all.into_iter().filter(|(_, value)| !value.is_empty()))
     }
@@ -121,21 +154,35 @@ pub(super) async fn matches_page(
     Extension(visitor): Extension<Visitor>,
     Query(asked): Query<Asked>,
 ) -> Result<Html<String>, Fault> {
-    let mut sheet = read(&context, |tx| matches(tx, None)).await?;
-    let (customers, methods) = (words_of(&sheet, "customer"), words_of(&sheet, "method"));
+    let place = asked.place()?;
+    let customers = all_counts(&context).await?;
+    let filter = asked.filter(&customers)?;
+    let methods = read(&context, |tx| tx.match_methods()).await?;
+    let (rows, total) = match filter {
+        // A customer whom nobody knows has no rows.
+        None => (Vec::new(), 0),
+        Some(filter) => {
+            let counted = filter.clone();
+            let total = total(&context, format!("matches {filter:?}"), move |tx| tx.count_matches(&counted)).await?;
+            // One more than is shown tells whether there is another page.
+            (read(&context, move |tx| tx.page_matches(&filter, place, ROWS + 1)).await?, total)
+        }
+    };
+    let next = rows.get(ROWS).and(rows.get(ROWS - 1)).map(|(last, _)| asked.query(Some(&word(*last))));
+    let customers = match customers.len() {
+        0..=CUSTOMERS_MAX => customers.iter().map(|customer| customer.name.clone()).collect(),
+        _ => Vec::new(),
+    };
     let methods = methods.into_iter().map(|method| (method.clone(), proof(&method).to_owned())).collect();
-    asked.keep(&mut sheet);
-    let rows = rows_in_words(&sheet, asked.behind, ROWS);
-    let end = asked.behind.saturating_add(ROWS);
     let page = Matches {
         frame: Frame::of(&visitor),
         customers,
         methods,
         columns: HEADINGS,
-        rows,
-        total: number(sheet.rows.len() as i64),
+        rows: rows.into_iter().take(ROWS).map(|(place, row)| cells(place, row)).collect(),
+        total: number(total),
         files: asked.query(None),
-        next: (end < sheet.rows.len()).then(|| asked.query(Some(end))),
+        next,
         asked,
     };
     Ok(Html(page.render()?))
@@ -159,18 +206,28 @@ struct Printed {
     at: String,
 }
 
-/// What stands in a column, each once.
-fn words_of(sheet: &Sheet, name: &str) -> Vec<String> {
-    let Some(at) = sheet.columns.iter().position(|column| column == name) else { return Vec::new() };
-    let words: BTreeSet<String> = sheet
-        .rows
-        .iter()
-        .filter_map(|row| match &row[at] {
-            Cell::Text(text) => Some(text.clone()),
-            _ => None,
-        })
-        .collect();
-    words.into_iter().collect()
+/// A row as people read it.
+fn cells(place: MatchPlace, row: MatchRow) -> Vec<String> {
+    let verdict = if matches!(place, MatchPlace::Attached(_)) { Verdict::Attach } else { Verdict::Review };
+    let cells: [Cell; SHOWN.len()] = [
+        row.record.into(),
+        row.customer.into(),
+        row.path.into(),
+        verdict.word().into(),
+        row.grade.into(),
+        row.method.into(),
+        row.decided_by.into(),
+        row.decided_at.map(moment).into(),
+    ];
+    SHOWN.iter().zip(&cells).map(|(column, cell)| in_words(column, cell)).collect()
+}
+
+/// A place as addresses say it.
+fn word(place: MatchPlace) -> String {
+    match place {
+        MatchPlace::Attached(id) => format!("attach-{id}"),
+        MatchPlace::Asked(id) => format!("review-{id}"),
+    }
 }
 
 /// `/matches/{form}`: the rows that are asked for, as a file with all columns, or all of them on one page to be printed.

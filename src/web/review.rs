@@ -11,6 +11,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::WebContext;
 use super::cards::{Card, card};
+use super::counts::total;
 use super::pages::{Fault, read, write};
 use super::pictures::drawn;
 use super::text::{number, pixels, query, sentence, size};
@@ -116,15 +117,13 @@ pub(super) async fn page(
     Query(place): Query<Place>,
 ) -> Result<Html<String>, Fault> {
     let (customer, behind) = (place.customer()?, number_of(&place.behind)?.unwrap_or(0));
-    let (left, question) = read(&context, move |tx| {
-        let left = tx.questions(customer)?;
-        match tx.question_behind(customer, behind)? {
-            // At the end of the queue it begins again with what was skipped.
-            None if left > 0 => Ok((left, tx.question_behind(customer, 0)?)),
-            question => Ok((left, question)),
-        }
-    })
-    .await?;
+    let question = read(&context, move |tx| match tx.question_behind(customer, behind)? {
+        // At the end of the queue it begins again with what was skipped.
+        None if behind > 0 => tx.question_behind(customer, 0),
+        question => Ok(question),
+    });
+    let question = question.await?;
+    let left = total(&context, format!("questions {customer:?}"), move |tx| tx.questions(customer)).await?;
     let question = match question {
         Some(question) => Some(show(&context, &place, question).await?),
         None => None,

@@ -63,6 +63,14 @@ pub(super) fn in_short(line: &str) -> String {
     line.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
+/// The moment at which a day begins in UTC that is written as browsers do, such as `2018-06-30`.
+pub(super) fn midnight(day: &str) -> Option<Micros> {
+    let mut parts = day.splitn(3, '-');
+    let (year, month, of_month) =
+        (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(Micros::from(Civil { year, month, day: of_month, hour: 0, minute: 0, second: 0 }))
+}
+
 /// What stands behind the `?` of an address.
 pub(super) fn query<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     pairs.map(|(name, value)| format!("{name}={}", percent(value))).collect::<Vec<_>>().join("&")

@@ -58,6 +58,75 @@ fn long_lists_come_in_pages() {
     assert_eq!(lengths, [120, 120, 10]);
 }
 
+/// Every page behind the link to the next one, from `target` on.
+fn pages_from(pages: &Pages, target: &str) -> Vec<String> {
+    let (mut target, mut all) = (target.to_owned(), Vec::new());
+    loop {
+        let page = pages.get(&target);
+        assert_eq!(status(&page), 200, "{target}");
+        let next = page.split_once("rel=\"next\" href=\"").and_then(|(_, rest)| rest.split('"').next());
+        let next = next.map(|next| next.replace("&#38;", "&"));
+        all.push(page);
+        let Some(next) = next else { return all };
+        assert!(all.len() < 50, "the pages do not end");
+        target = next;
+    }
+}
+
+#[test]
+fn the_match_report_comes_in_pages_what_came_back_last_first() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (1, 'anna', 0), (2, 'bert', 0);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 460)
+           INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 1 + i % 2, 'r' || i, 0, i FROM n;
+         INSERT INTO submissions (id, customer, started_at, last_at) VALUES (1, 1, 0, 0);
+         INSERT INTO blobs (id, customer, digest, size) SELECT id, customer, CAST(zeroblob(28) || printf('%04d', id) AS BLOB), 9 FROM records;
+         INSERT INTO images (id, customer, blob, number) SELECT id, customer, id, 1 FROM records;
+         INSERT INTO uploads (id, customer, submission, path, size, sha256, endpoint, received_at, state, node, blob)
+           SELECT id, customer, 1, CAST('p' || id AS BLOB), 9, zeroblob(32), 'ftp', 0, 'decided', 'n', id FROM records;
+         INSERT INTO attachments (id, customer, record, image, upload, state, object_key, digest, grade, method, evidence, decided_by,
+             decided_at) SELECT id, customer, id, id, id, 'standing', 'k' || id, zeroblob(32), 'original',
+             CASE WHEN id % 10 = 0 THEN 'name' ELSE 'digest' END, '{}', 'rule', id * 86400000000 FROM records WHERE id <= 250;
+         INSERT INTO candidates (id, customer, image, record, evidence, verdict, method)
+           SELECT id, customer, id, id, '{}', 'review', 'likeness' FROM records WHERE id > 250;
+         UPDATE records SET retired_at = 1 WHERE id = 460;",
+    );
+    let records = |query: &str| -> Vec<u32> {
+        let all = pages_from(&pages, &format!("/matches{query}")).join("");
+        all.split("<tr><td data-label=\"Record\">r")
+            .skip(1)
+            .map(|row| row.split('<').next().unwrap().parse().unwrap())
+            .collect()
+    };
+    let all: Vec<u32> = (1..=250).rev().chain((251..460).rev()).collect();
+    assert_eq!(records(""), all);
+    assert_eq!(records("?verdict=review"), (251..460).rev().collect::<Vec<_>>());
+    assert_eq!(records("?customer=bert&verdict=attach"), (1..=250).rev().filter(|id| id % 2 == 1).collect::<Vec<_>>());
+    assert_eq!(records("?method=name"), (1..=250).rev().filter(|id| id % 10 == 0).collect::<Vec<_>>());
+    assert_eq!(records("?from=1970-09-01"), (243..=250).rev().collect::<Vec<_>>(), "day 243 of the year is its begin");
+    assert_eq!(records("?customer=carl"), Vec::<u32>::new());
+    assert!(pages.get("/matches").contains("<span class=\"count\">459</span>"));
+    assert!(pages.get("/matches?customer=anna&verdict=attach").contains("<span class=\"count\">125</span>"));
+    for wrong in ["behind=attach", "behind=x-1", "behind=review-x", "verdict=perhaps", "from=yesterday"] {
+        assert_eq!(status(&pages.get(&format!("/matches?{wrong}"))), 400, "{wrong}");
+    }
+}
+
+#[test]
+fn records_for_a_file_come_in_pages() {
+    let pages = Pages::start();
+    pages.sql(
+        "INSERT INTO customers (id, name, created_at) VALUES (7, 'anna', 0);
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 130)
+           INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 7, 'r' || i, 0, i FROM n;",
+    );
+    pages.two_uploads();
+    let all = pages_from(&pages, "/uploads/1");
+    let shown: Vec<usize> = all.iter().map(|page| page.matches("<li class=\"card\">").count()).collect();
+    assert_eq!(shown, [60, 60, 10]);
+}
+
 #[test]
 fn missing_pictures_are_found_by_name_day_and_size() {
     let pages = Pages::start();

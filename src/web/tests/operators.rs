@@ -82,4 +82,32 @@ fn orders_say_what_they_still_miss() {
     assert!(page.contains("B-2") && !page.contains("A-&#60;1"), "{page}");
     assert!(pages.get("/orders?words=b-").contains("B-2"));
     assert!(pages.get("/orders?words=nothing").contains("No order is like that"));
+    // Of given-up records one did not come back.
+    pages.sql("UPDATE records SET retired_at = 1 WHERE id = 1");
+    let of = |state: &str| pages.get(&format!("/orders?state={state}"));
+    assert!(of("given_up").contains("A-&#60;1&#62;") && !of("missing").contains("A-&#60;1&#62;"));
+    assert!(of("complete").contains("B-2") && !of("complete").contains("A-&#60;1&#62;"));
+}
+
+#[test]
+fn orders_come_in_pages() {
+    let pages = Pages::start();
+    pages.hostile();
+    pages.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 450)
+           INSERT INTO order_items (order_name, record) SELECT printf('O-%04d', i), 1 + i % 2 FROM n;",
+    );
+    for (query, count) in [("?", 450), ("?state=missing&", 225), ("?words=o-04&state=complete&", 25)] {
+        let (mut behind, mut seen) = (String::new(), 0);
+        loop {
+            let page = pages.get(&format!("/orders{query}behind={behind}"));
+            assert!(page.contains(&format!("<span class=\"count\">{count}</span>")), "{page}");
+            let shown = page.matches("<th scope=\"row\">").count();
+            seen += shown;
+            let Some((_, rest)) = page.split_once("rel=\"next\"") else { break };
+            assert_eq!(shown, 200);
+            behind = rest.split("behind=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+        }
+        assert_eq!(seen, count, "{query}");
+    }
 }
