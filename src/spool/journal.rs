@@ -30,8 +30,8 @@ const SEGMENT_BYTES: u64 = 32 << 20;
 /// Segments at most: one is written, others are being settled.
 const SEGMENTS_MAX: usize = 4;
 
-/// A disk on which fewer bytes are free is not asked for a segment.
-const FREE_BYTES_MIN: u64 = 1 << 30;
+/// A disk with fewer free bytes, beyond those that must stay free, is not asked for a segment.
+const FREE_BYTES_MIN: u64 = 2 * SEGMENTS_MAX as u64 * SEGMENT_BYTES;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(4096))]

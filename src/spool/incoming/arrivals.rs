@@ -122,11 +122,21 @@ fn keep(together: Vec<Arrival>, journal: &mut Journal) {
     }
 }
 
-/// Brings files to the disk without the journal, each for itself.
+/// Brings files to the disk without the journal, each for itself and all at the same time: they wait for the disk, not for us.
 fn keep_each(written: Vec<(Arrival, File)>, spool: &Arc<Spool>) {
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let (last, others) = match written.split_last() {
+            Some((last, others)) => (Some(last), others),
+            None => (None, &[][..]),
+        };
+        let beside: Vec<_> = others.iter().map(|(_, file)| scope.spawn(|| file.sync_data())).collect();
+        let last = last.map(|(_, file)| file.sync_data());
+        let panicked = |_| Err(std::io::Error::other("a thread that synced a file panicked"));
+        beside.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).chain(last).collect()
+    });
     let mut synced = Vec::with_capacity(written.len());
-    for (arrival, file) in written {
-        match file.sync_data() {
+    for ((arrival, _), outcome) in written.into_iter().zip(outcomes) {
+        match outcome {
             Ok(()) => synced.push(arrival),
             Err(source) => {
                 let path = arrival.incoming.file_path();
@@ -134,10 +144,14 @@ fn keep_each(written: Vec<(Arrival, File)>, spool: &Arc<Spool>) {
             }
         }
     }
+    let names = spool.names.sync();
     for arrival in synced {
-        match spool.sync_folder() {
+        match &names {
             Ok(()) => arrival.commit(spool, None),
-            Err(error) => arrival.fail(error),
+            Err(error) => {
+                let source = std::io::Error::new(error.kind(), error.to_string());
+                arrival.fail(TreeError::io("sync", &spool.folder, source));
+            }
         }
     }
 }
