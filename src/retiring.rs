@@ -83,7 +83,7 @@ pub fn pass(
     while room > 0 {
         let (limit, why) = (room.min(BATCH), why.clone());
         let retired = catalogue.write(move |tx| -> Result<usize, catalogue::Error> {
-            let due = tx.retiring_due(now, by_mail, limit)?;
+            let due = tx.retiring_due(quiet, now, by_mail, limit)?;
             let mut retired = 0;
             for of_one in due.chunk_by(|a, b| a.0 == b.0) {
                 let records: Vec<RecordId> = of_one.iter().map(|(_, record)| *record).collect();

@@ -115,19 +115,27 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    /// Records whose announced moment has come, `limit` at most, the longest overdue first, by customer. Where `by_mail`, not those of
+    /// Records whose announced moment has come and which are still overdue, `limit` at most, the longest overdue first, by customer:
+    /// what came since `quiet_since` counts, whether or not the announcement was called off yet. Where `by_mail`, not those of
     /// customers who are to be told by mail and were not.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn retiring_due(&self, now: Micros, by_mail: bool, limit: i64) -> Result<Vec<(CustomerId, RecordId)>, Error> {
-        self.rows(
+    pub fn retiring_due(
+        &self,
+        quiet_since: Micros,
+        now: Micros,
+        by_mail: bool,
+        limit: i64,
+    ) -> Result<Vec<(CustomerId, RecordId)>, Error> {
+        let sql = format!(
             "SELECT r.customer, r.id FROM records r JOIN customers c ON c.id = r.customer \
-             WHERE r.retire_at <= ?1 AND (r.retire_mailed = 1 OR ?2 = 0 OR c.mail_address IS NULL OR c.mail_off = 1) \
-             ORDER BY r.retire_at, r.customer, r.id LIMIT ?3",
-            (now.0, by_mail, limit),
-            |row| Ok((CustomerId(row.get(0)?), RecordId(row.get(1)?))),
-        )
+             WHERE r.retire_at <= ?2 AND (r.retire_mailed = 1 OR ?3 = 0 OR c.mail_address IS NULL OR c.mail_off = 1) \
+             AND {SILENT} AND {OVERDUE} ORDER BY r.retire_at, r.customer, r.id LIMIT ?4"
+        );
+        self.rows(&sql, (quiet_since.0, now.0, by_mail, limit), |row| {
+            Ok((CustomerId(row.get(0)?), RecordId(row.get(1)?)))
+        })
     }
 
     /// Gives up records whose announced moment has come, see [`Tx::retire`].

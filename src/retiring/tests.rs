@@ -93,6 +93,17 @@ fn whatever_happens_meanwhile_calls_it_off() {
 }
 
 #[test]
+fn what_comes_while_a_pass_gives_up_counts_at_once() {
+    let (_folder, catalogue) = shop();
+    passes(&catalogue, 99..=111, false);
+    let quiet = quiet_since(day(112), &settings()).unwrap();
+    let due = || catalogue.read(|tx| tx.retiring_due(quiet, day(112), false, 9)).unwrap().len();
+    assert_eq!(due(), 2);
+    upload(&catalogue, 112, "received");
+    assert_eq!((due(), announced(&catalogue)), (0, Some((2, 112))), "not called off yet, and no longer due");
+}
+
+#[test]
 fn a_customer_may_ask_for_more_time() {
     let (_folder, catalogue) = shop();
     passes(&catalogue, 99..=105, false);
