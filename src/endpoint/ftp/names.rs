@@ -118,11 +118,8 @@ impl Session {
     pub(super) async fn set_modification_time(&self, at: Micros, name: &[u8]) -> Reply {
         let set = async {
             let path = self.resolve(name)?;
-            let Some(signed_in) = &self.signed_in else {
-                return Err(Reply::new(530, "sign in first, with USER and PASS"));
-            };
             let (tell, told) = oneshot::channel();
-            signed_in.tree.set_mtime_then(&path, at, move |set| drop(tell.send(set)));
+            self.customer()?.tree.set_mtime_then(&path, at, move |set| drop(tell.send(set)));
             let set = told.await.unwrap_or_else(|_| Err(catalogue::Error::Closing.into()));
             set.map_err(|fault| tree_reply(&fault))?;
             let mut text = format!("Modify={}; ", stamp(at)).into_bytes();

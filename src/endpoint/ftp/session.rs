@@ -239,15 +239,17 @@ impl Session {
         self.signed_in.as_ref().map_or_else(TreePath::root, |signed_in| signed_in.cwd.clone())
     }
 
+    /// Who has signed in, or the reply that asks for it.
+    pub(super) fn customer(&self) -> Result<&SignedIn, Reply> {
+        self.signed_in.as_ref().ok_or_else(|| Reply::new(530, "sign in first, with USER and PASS"))
+    }
+
     /// Does something with the customer's tree, beside the runtime; failures become replies.
     pub(super) async fn with_tree<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Tree) -> Result<T, TreeError> + Send + 'static,
     ) -> Result<T, Reply> {
-        let Some(signed_in) = &self.signed_in else {
-            return Err(Reply::new(530, "sign in first, with USER and PASS"));
-        };
-        let tree = signed_in.tree.clone();
+        let tree = self.customer()?.tree.clone();
         blocking(move || work(&tree)).await.map_err(|fault| tree_reply(&fault))
     }
 

@@ -30,10 +30,7 @@ impl Session {
     }
 
     async fn available(&self) -> Result<Available, Reply> {
-        let Some(signed_in) = &self.signed_in else {
-            return Err(Reply::new(530, "sign in first, with USER and PASS"));
-        };
-        let (spool, customer) = (std::sync::Arc::clone(&self.context.spool), signed_in.login.customer);
+        let (spool, customer) = (std::sync::Arc::clone(&self.context.spool), self.customer()?.login.customer);
         let asked = blocking(move || {
             let (room, space) = (spool.room(customer)?, spool.space()?);
             Ok(Available {
