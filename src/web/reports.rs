@@ -188,13 +188,13 @@ pub(super) async fn matches_page(
     Ok(Html(page.render()?))
 }
 
-/// Some rows of the sheet as people read them.
-fn rows_in_words(sheet: &Sheet, behind: usize, most: usize) -> Vec<Vec<String>> {
+/// The rows of the sheet as people read them.
+fn rows_in_words(sheet: &Sheet) -> Vec<Vec<String>> {
     let at: Vec<usize> =
         SHOWN.iter().filter_map(|name| sheet.columns.iter().position(|column| column == name)).collect();
     let words =
         |row: &Vec<Cell>| at.iter().zip(SHOWN).map(|(at, column)| in_words(column, &row[*at])).collect::<Vec<_>>();
-    sheet.rows.iter().skip(behind).take(most).map(words).collect()
+    sheet.rows.iter().map(words).collect()
 }
 
 #[derive(Template)]
@@ -248,7 +248,7 @@ pub(super) async fn matches_file(
             Ok(file("application/json", "matches.json", bytes))
         }
         "print" => {
-            let rows = rows_in_words(&sheet, 0, usize::MAX);
+            let rows = rows_in_words(&sheet);
             let (total, at) = (number(rows.len() as i64), minute(Micros::now()));
             Ok(Html(Printed { columns: HEADINGS, rows, total, at }.render()?).into_response())
         }
