@@ -5,8 +5,8 @@
 //! once all its files and rows are on the disk themselves. A start reads what the segments hold, makes files and rows of what
 //! was lost, and removes the segments.
 //!
-//! It is never in the way: where it cannot be (a small or full disk, a file system without it), or is behind, files are synced
-//! one by one.
+//! It is never in the way: where it cannot be (a small or full disk, a file system without it), or is behind, each file is synced
+//! itself.
 
 mod record;
 
@@ -125,7 +125,7 @@ impl Journal {
     }
 
     /// Brings the records of these files to the disk, all or none; returns their numbers in order. Nothing where the journal
-    /// cannot take them now; then they are to be synced one by one.
+    /// cannot take them now; then each is to be synced itself.
     ///
     /// # Errors
     /// When the disk failed. The files are not kept then.
@@ -192,7 +192,9 @@ impl Journal {
             match self.new_segment() {
                 Ok(segment) => self.current = segment,
                 Err(error) => {
-                    tracing::info!("small files are synced one by one, there can be no journal of them: {error}");
+                    tracing::info!(
+                        "there can be no journal of small files, so each is synced itself, which is slower: {error}"
+                    );
                     self.segments = SEGMENTS_MAX;
                 }
             }

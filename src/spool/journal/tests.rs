@@ -124,7 +124,7 @@ fn segments_are_filled_settled_and_written_again() {
 }
 
 #[test]
-fn without_a_journal_files_are_synced_one_by_one() {
+fn without_a_journal_each_file_is_synced_itself() {
     let scratch = Scratch::new();
     std::fs::write(scratch.folder().join("spool/journal"), b"in the way").unwrap();
     let upload = scratch.put("a.jpg", b"a").unwrap();
