@@ -187,7 +187,7 @@ impl Tx<'_> {
         self.one(
             "SELECT (SELECT max(id) FROM uploads WHERE customer = ?1), (SELECT max(id) FROM attachments WHERE customer = ?1), \
              EXISTS (SELECT 1 FROM uploads WHERE customer = ?1 AND state IN ('received', 'stored')), \
-             EXISTS (SELECT 1 FROM records WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed = 0)",
+             EXISTS (SELECT 1 FROM records WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed <> 1)",
             [customer.0],
             |row| {
                 Ok(Marks {

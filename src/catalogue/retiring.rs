@@ -172,7 +172,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn announced(&self, customer: CustomerId) -> Result<Option<Announced>, Error> {
         self.one(
-            "SELECT count(*), min(retire_at), coalesce(sum(1 - retire_mailed), 0) FROM records \
+            "SELECT count(*), min(retire_at), coalesce(sum(retire_mailed <> 1), 0) FROM records \
              WHERE customer = ?1 AND retire_at IS NOT NULL",
             [customer.0],
             |row| {
@@ -188,7 +188,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn all_announced(&self, limit: i64) -> Result<Vec<AnnouncedTo>, Error> {
         self.rows(
-            "SELECT c.id, c.name, count(*), min(r.retire_at), sum(1 - r.retire_mailed), \
+            "SELECT c.id, c.name, count(*), min(r.retire_at), sum(r.retire_mailed <> 1), \
              c.mail_address IS NOT NULL AND c.mail_off = 0 FROM records r \
              JOIN customers c ON c.id = r.customer WHERE r.retire_at IS NOT NULL GROUP BY c.id \
              ORDER BY min(r.retire_at), c.id LIMIT ?1",
@@ -205,27 +205,28 @@ impl Tx<'_> {
         )
     }
 
-    /// Notes that a mail tells a customer what is announced, and puts what no mail has told before off until `not_before`.
+    /// Notes that a mail is about to tell a customer what is announced, and puts what no mail has told before off until `not_before`.
+    /// It counts as told once [`Tx::announced_by_mail`] says so: a server that ends in between tells it again.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn announced_by_mail(&self, customer: CustomerId, not_before: Micros) -> Result<(), Error> {
+    pub fn announcing_by_mail(&self, customer: CustomerId, not_before: Micros) -> Result<(), Error> {
         self.execute(
-            "UPDATE records SET retire_mailed = 1, retire_at = CASE WHEN retire_at < ?2 THEN ?2 ELSE retire_at END \
-             WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed = 0",
+            "UPDATE records SET retire_mailed = 2, retire_at = CASE WHEN retire_at < ?2 THEN ?2 ELSE retire_at END \
+             WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed <> 1",
             (customer.0, not_before.0),
         )?;
         Ok(())
     }
 
-    /// Notes that no mail has told it after all.
+    /// Notes whether that mail went out.
     ///
     /// # Errors
     /// When the catalogue fails.
-    pub fn announced_not_by_mail(&self, customer: CustomerId) -> Result<(), Error> {
+    pub fn announced_by_mail(&self, customer: CustomerId, went_out: bool) -> Result<(), Error> {
         self.execute(
-            "UPDATE records SET retire_mailed = 0 WHERE customer = ?1 AND retire_at IS NOT NULL",
-            [customer.0],
+            "UPDATE records SET retire_mailed = ?2 WHERE customer = ?1 AND retire_at IS NOT NULL AND retire_mailed = 2",
+            (customer.0, went_out),
         )?;
         Ok(())
     }

@@ -297,7 +297,7 @@ impl Postman {
                     return Ok(None);
                 }
                 // Whatever moment was announced: it is told now, and the time runs from now.
-                tx.announced_by_mail(customer, not_before)?;
+                tx.announcing_by_mail(customer, not_before)?;
                 Ok(Some(tx.announced(customer)?))
             })?;
             let Some(announced) = announced else { continue };
@@ -306,9 +306,7 @@ impl Postman {
             let error = sent.err().map(|error| error.to_string());
             self.note(customer, error.as_deref());
             catalogue.write(move |tx| -> Result<(), catalogue::Error> {
-                if error.is_some() {
-                    tx.announced_not_by_mail(customer)?;
-                }
+                tx.announced_by_mail(customer, error.is_none())?;
                 tx.mail_end(&mailing, error.as_deref())
             })?;
         }

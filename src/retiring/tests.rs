@@ -136,14 +136,22 @@ fn who_wants_mail_is_told_by_mail_first() {
         "UPDATE customers SET mail_address = 'anna@example.net', mail_key = 'k', mail_since = 0 WHERE id = 1",
     );
     assert_eq!(passes(&catalogue, 99..=150, true), [], "no mail has gone out");
-    let not_before = not_before(day(150), &settings());
-    catalogue.write(move |tx| tx.announced_by_mail(CustomerId(1), not_before)).unwrap();
+    let mail_on = |at: i64| {
+        let not_before = not_before(day(at), &settings());
+        catalogue.write(move |tx| tx.announcing_by_mail(CustomerId(1), not_before)).unwrap();
+    };
+    let unmailed = || catalogue.read(|tx| tx.announced(CustomerId(1))).unwrap().unwrap().unmailed;
+    mail_on(150);
     assert_eq!(announced(&catalogue), Some((2, 161)), "the time runs from the mail");
-    // It did not go out after all, and is told again.
-    catalogue.write(|tx| tx.announced_not_by_mail(CustomerId(1))).unwrap();
-    assert_eq!(passes(&catalogue, 151..=170, true), []);
-    catalogue.write(move |tx| tx.announced_by_mail(CustomerId(1), super::not_before(day(170), &settings()))).unwrap();
-    assert_eq!(passes(&catalogue, 171..=200, true), [(181, 2)]);
+    assert_eq!(passes(&catalogue, 151..=170, true), [], "the server ended before it went out, or was told that it had");
+    assert_eq!(unmailed(), 2, "so it is told again");
+    mail_on(170);
+    catalogue.write(|tx| tx.announced_by_mail(CustomerId(1), false)).unwrap();
+    assert_eq!(passes(&catalogue, 171..=190, true), [], "the mail server did not take it");
+    mail_on(190);
+    catalogue.write(|tx| tx.announced_by_mail(CustomerId(1), true)).unwrap();
+    assert_eq!(unmailed(), 0);
+    assert_eq!(passes(&catalogue, 191..=220, true), [(201, 2)]);
 }
 
 #[test]
