@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reunite::catalogue::Catalogue;
 use reunite::domain::Digest;
@@ -52,10 +53,16 @@ pub fn receive(shop: &Shop, files: &[(&str, &str)]) {
     let catalogue = Arc::new(Catalogue::open(&data.join("catalogue.sqlite")).unwrap());
     let customer = catalogue.read(|tx| tx.customer_named("anna")).unwrap().unwrap().id;
     let blobs = Blobs::new(data.join("blobs"));
-    let (spool, _) = Spool::open(&data.join("spool"), catalogue, blobs, Settings::default()).unwrap();
+    let (spool, _) = Spool::open(&data.join("spool"), Arc::clone(&catalogue), blobs, Settings::default()).unwrap();
     for (from, to) in files {
         let path = TreePath::resolve(&TreePath::root(), to.as_bytes()).unwrap();
         spool.receive_file(customer, &path, Endpoint::Ftp, &fixture(from)).unwrap();
+    }
+    drop(spool);
+    // The threads of the spool let go of the catalogue a moment after they have answered; whoever copies the data folder
+    // next would see its files vanish.
+    while Arc::strong_count(&catalogue) > 1 {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
