@@ -4,7 +4,8 @@
 //!
 //! 1. **digest**: a recorded digest is the file's: SHA-256, MD5 or the ETag of an S3 store.
 //! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
-//!    little for uncompressed formats and short files, so there the pixels must agree closely; a name that says another
+//!    little for short files, so there the pixels must agree closely, and less for uncompressed formats, which need the recorded
+//!    name as well; a name that says another
 //!    shot of the same camera, or what an editor made of the shot, contradicts, as does a recorded time of taking that is
 //!    not the file's; and two files that both claim to be the one leave the question open unless the name
 //!    settles it, or tier 4 does.
@@ -15,7 +16,8 @@
 //!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same
 //!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
 //!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
-//!    that record's own original is certain. Where siblings are about, frames or cards that resemble either, the file has to make
+//!    that record's own original is certain. A file that leaves something of the thumbnail unexplained has lost something, and may be a
+//!    copy of what another record lost, if it comes as close to that one's thumbnail as copies do. Where siblings are about, frames or cards that resemble either, the file has to make
 //!    it as an original does, not as a copy, unless its recorded name tells it from them. Where the recorded name (as in tier 3) and size are the file's, contents and
 //!    records whose names say another shot of the same camera are no rivals; where length and size are, records of which
 //!    another length is recorded. A file that was recorded, by length or name, needs to make the thumbnail only as closely as a
@@ -71,7 +73,8 @@ const BYTES_LIKENESS: f32 = 0.95;
 /// Tier 2: frames of a burst that are shorter than this, in bytes, may well be equally long; a file without the recorded
 /// name then has to agree as closely as one whose size is not recorded.
 const BYTES_TELL_MIN: u64 = 64 << 10;
-/// Tier 2 for uncompressed formats, whose length proves little: the pixels must agree this closely.
+/// Tier 2 for uncompressed formats, whose length follows from their size, for the frames of a burst as well: the name has to be the
+/// recorded one, and the pixels must agree this closely.
 const UNCOMPRESSED_Z_MAX: f32 = 2.5;
 /// Tier 2 where no size is recorded: the pixels must agree this closely, unless an informative name agrees too.
 const BYTES_ALONE_Z_MAX: f32 = 3.0;
@@ -272,7 +275,7 @@ fn proven_by_bytes(pair: &Pair) -> bool {
     // Where the pixels have to speak, there must be something to see.
     let close = |z_max: f32| residual.z() <= z_max && residual.detail >= BYTES_DETAIL_MIN;
     let agrees = match pair.image.storage {
-        Storage::Uncompressed => close(UNCOMPRESSED_Z_MAX),
+        Storage::Uncompressed => pair.agreement.name && close(UNCOMPRESSED_Z_MAX),
         _ if size && named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_NAMED_LIKENESS,
         _ if !pair.agreement.name && pair.image.bytes < BYTES_TELL_MIN => close(BYTES_ALONE_Z_MAX),
         _ if size || named => residual.z() < BYTES_Z_MAX || residual.zncc > BYTES_LIKENESS,
@@ -314,13 +317,15 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
             && !pair.agreement.name_differs
             && !pair.agreement.taken_differs()
             && !pair.reproduces_another
+            && (pair.reproduces_wholly || pair.agreement.name && pair.agreement.size || !pair.resembles_anothers_copy)
             && (pair.reproduces_exactly || pair.told_by_name() || !has_family(pairs, pair))
     };
     let content = pairs[*made.first()?].content;
     let alone = made.iter().all(|&at| pairs[at].content == content);
     let contradicted = open.iter().any(|&at| pairs[at].content != content && contradicts(&pairs[at]));
-    let best = best(pairs, made)?;
-    (alone && !contradicted && sound(&pairs[best])).then_some(best)
+    // What one copy has lost another may have kept.
+    let best = best(pairs, made.into_iter().filter(|&at| sound(&pairs[at])));
+    best.filter(|_| alone && !contradicted)
 }
 
 /// Whether frames of the same burst or film, or cards of one template, are about: another content resembles the record's

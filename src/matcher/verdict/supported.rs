@@ -12,7 +12,7 @@ use super::super::facts::Storage;
 use super::pair::Pair;
 use super::{BYTES_DETAIL_MIN, BYTES_TELL_MIN, best, contradicts, is_larger_by};
 
-/// A thumbnail with less contrast than this, in levels, confirms no name, however informative.
+/// A thumbnail with less contrast than this, in levels, confirms no name, however informative, of a smaller copy.
 const DETAIL_MIN: f32 = 3.0;
 /// A copy has to be so many times as large as what the thumbnail shows of it: else it may be the thumbnail.
 const LARGER_MIN: f64 = 1.05;
@@ -65,7 +65,9 @@ fn claim(pair: &Pair) -> Option<Claim> {
     }
     let is_copy = agreement.smaller && agreement.aspect || !agreement.size_known;
     let of_the_size = agreement.size || is_copy && is_larger_by(LARGER_MIN, pair.image, &telling);
-    if agreement.name_informs && of_the_size && pair.detail >= DETAIL_MIN {
+    // The name of an empty page tells it from all others of that size.
+    let blank = agreement.size && agreement.name_is_only;
+    if agreement.name_informs && of_the_size && (pair.detail >= DETAIL_MIN || blank) {
         return Some(Claim::Name);
     }
     let closely = fit.d <= PLAIN_D_MAX && fit.hz <= PLAIN_HZ_MAX && pair.detail >= PLAIN_DETAIL_MIN;

@@ -297,6 +297,10 @@ fn the_length_of_an_uncompressed_file_proves_little() {
     facts.candidates = vec![measured(1, 1, 5.0)];
     assert_eq!(attached(&facts), []);
     assert_eq!(for_review(&facts), [1]);
+    facts.candidates = vec![measured(1, 1, 1.0)];
+    assert_eq!(attached(&facts), [], "each frame of a burst is as long");
+    facts.images[0].paths = vec![b"IMG_0042.JPG".to_vec()];
+    assert_eq!(attached(&facts), [(1, 1, Method::Bytes)], "and this one has the recorded name");
 }
 
 #[test]

@@ -239,6 +239,17 @@ fn a_copy_that_lost_much_is_proven_with_its_recorded_name() {
 }
 
 #[test]
+fn an_empty_page_is_known_by_its_name_and_size() {
+    let mut facts = named("20220625_112891.png", "20220625_112891.png");
+    let measured = &mut facts.candidates[0].measured[0];
+    measured.residual.as_mut().unwrap().detail = 0.0;
+    measured.fit.as_mut().unwrap().detail = 0.0;
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
+    facts.images[0].size = Some((2000, 1500));
+    assert_eq!(attached(&facts), [], "of another size it may be another page");
+}
+
+#[test]
 fn a_plain_name_needs_a_closer_copy_and_must_be_the_only_one() {
     let facts = named("logo.png", "logo.jpg");
     assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
@@ -314,5 +325,35 @@ fn where_siblings_are_about_a_copy_proves_nothing_and_an_original_does() {
         (facts.records[0].filename, facts.records[0].size) = (Some("IMG_0042.JPG".into()), Some((4000, 3000)));
         facts.images[0].paths = vec![b"IMG_0042.JPG".to_vec()];
         assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "by its name it is this one");
+    }
+}
+
+#[test]
+fn a_copy_may_be_of_the_record_whose_thumbnail_it_only_comes_close_to() {
+    let as_a_copy = |d| {
+        let mut candidate = made(1, 1, true);
+        candidate.measured[0].fit.as_mut().unwrap().d = d;
+        candidate
+    };
+    let beside = |of: CandidateFacts| silent(2, 1, vec![of, close(1, 2)]);
+    assert_eq!(attached(&beside(as_a_copy(0.03))), []);
+    assert_eq!(attached(&beside(as_a_copy(0.0))), [(1, 1, Method::Recipe)], "the very pixels of an original");
+    assert_eq!(attached(&silent(2, 1, vec![as_a_copy(0.03)])), [(1, 1, Method::Recipe)], "of no other record");
+    let mut named = beside(as_a_copy(0.03));
+    (named.records[0].filename, named.records[0].size) = (Some("logo.png".into()), Some((4000, 3000)));
+    named.images[0].paths = vec![b"logo.jpg".to_vec()];
+    assert_eq!(attached(&named), [(1, 1, Method::Recipe)], "the recorded name and size");
+}
+
+#[test]
+fn of_two_copies_the_one_that_proves_it_is_attached() {
+    // Image 1 comes first by its digest or image 2 does; in each case one of them makes the thumbnail as copies do.
+    for lossy in [1, 2] {
+        let mut facts = silent(2, 2, vec![made(1, 1, true), made(2, 1, true), measured(1, 2, 9.0)]);
+        facts.candidates[lossy - 1].measured[0].fit.as_mut().unwrap().hz = 0.17;
+        facts.candidates.push(measured(2, 2, 9.0));
+        facts.compared = vec![compared(1, 2, Likeness::Same)];
+        let exact = 3 - lossy as i64;
+        assert_eq!(attached(&facts), [(exact, 1, Method::Recipe)]);
     }
 }
