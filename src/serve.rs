@@ -250,10 +250,11 @@ fn share_free_memory() {
 
 async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let ways_in = WaysIn::open(config, house).await?;
-    let ways = ways_in.addresses()?;
+    let mut ways = ways_in.addresses()?;
     let address = config.web.listen;
     let web_listener = bind("the pages", address).await?;
     let web = web_listener.local_addr().map_err(|source| Error::Listen { what: "the pages", address, source })?;
+    ways.push(("web", web.to_string()));
     let token = web::new_token()?;
     let (stop, stopping) = watch::channel(false);
     let browser = Browser::new(
@@ -282,6 +283,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),
+        endpoints: ways.clone(),
         line: ways_in::pages_line(config)?,
         mail: config.mail.server.is_some(),
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
@@ -313,7 +315,8 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let ending = Ending::listen()?;
     let pages = web::token_address(web, config.web.tls, &token);
     eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
-    println!("ready {ways} web={web}");
+    let ways: Vec<String> = ways.iter().map(|(kind, addresses)| format!("{kind}={addresses}")).collect();
+    println!("ready {}", ways.join(" "));
     // The listener for signals is never the first to end: without a signal the server runs on.
     let (((), pages, (), (), (), ()), ()) = tokio::join!(served, stop_on_signal(ending, stop));
     Ok(pages?)

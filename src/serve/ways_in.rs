@@ -98,11 +98,11 @@ impl WaysIn {
         }
     }
 
-    /// What listens where, as `ftp=ADDRESS sftp=ADDRESS`; several addresses of one kind with commas between them.
+    /// What listens where: the kind, in a word, and its addresses, with commas between them.
     ///
     /// # Errors
     /// When the system does not tell.
-    pub fn addresses(&self) -> Result<String, Error> {
+    pub fn addresses(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let list = |listeners: &mut dyn Iterator<Item = &TcpListener>| {
             let addresses: Result<Vec<String>, _> =
                 listeners.map(|listener| listener.local_addr().map(|address| address.to_string())).collect();
@@ -114,11 +114,11 @@ impl WaysIn {
             let groups = self.ftp.iter().filter(move |(_, context)| context.settings.tls_implicit == implicit);
             groups.flat_map(|(listeners, _)| listeners)
         };
-        let mut told = format!("ftp={}", list(&mut ftp(false))?);
+        let mut told = vec![("ftp", list(&mut ftp(false))?)];
         if ftp(true).next().is_some() {
-            told.push_str(&format!(" ftps={}", list(&mut ftp(true))?));
+            told.push(("ftps", list(&mut ftp(true))?));
         }
-        told.push_str(&format!(" sftp={}", list(&mut self.sftp.0.iter())?));
+        told.push(("sftp", list(&mut self.sftp.0.iter())?));
         Ok(told)
     }
 

@@ -89,6 +89,8 @@ pub struct WebContext {
     pub browser: Arc<Browser>,
     /// Where customers send their files otherwise.
     pub ports: Ports,
+    /// What listens where on this machine: the kind, in a word, and its addresses, with commas between them.
+    pub endpoints: Vec<(&'static str, String)>,
     /// How visitors come in.
     pub line: Line,
     /// At which address people find the pages, without a slash at its end.

@@ -77,11 +77,20 @@ pub(super) async fn page(
             format!("{}, the oldest for {age}", counted(undecided.uploads as i64, "file", "files"))
         },
     );
+    let is_there = |away: Trouble| if troubles.contains(&away) { "away" } else { "there" }.to_owned();
     let facts = vec![
         ("To be decided", waits),
         ("Under a temporary name", number(undecided.held as i64)),
         ("Free on the disk", format!("{} of {}", size(machine.free as i64), size(machine.total as i64))),
         ("Must stay free", size(machine.min_free as i64)),
+        ("Store of received files", is_there(Trouble::BlobsAway)),
+        ("Store of originals", is_there(Trouble::OriginalsAway)),
+        // Nothing here makes backups yet, and a page that said nothing would let people believe that something does.
+        (
+            "Last backup drill",
+            "none: there is no backup command yet. Copy the data folder, and try the copy".to_owned(),
+        ),
+        ("Listening", endpoints(&context.endpoints)),
         ("Connections of FTP and SFTP", number(machine.connections as i64)),
         ("Processes that read pictures", number(machine.children as i64)),
         ("Of these, replaced since the start", number(machine.deaths as i64)),
@@ -98,6 +107,19 @@ pub(super) async fn page(
         next,
     };
     Ok(Html(page.render()?))
+}
+
+/// What listens where, in words.
+fn endpoints(listening: &[(&str, String)]) -> String {
+    let word = |kind: &str| match kind {
+        "ftp" => "FTP",
+        "ftps" => "FTP inside TLS",
+        "sftp" => "SFTP and scp",
+        _ => "pages",
+    };
+    let open = listening.iter().filter(|(_, addresses)| !addresses.is_empty());
+    let told: Vec<String> = open.map(|(kind, at)| format!("{} at {}", word(kind), at.replace(',', " and "))).collect();
+    told.join("; ")
 }
 
 /// What a trouble means, as a page says it.

@@ -92,6 +92,7 @@ impl Pages {
             counts: Counts::default(),
             browser,
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
+            endpoints: vec![("ftp", "127.0.0.1:2121".to_owned())],
             line,
             mail: false,
             public_host: public_host.map(str::to_owned),
