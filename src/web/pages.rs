@@ -128,7 +128,26 @@ struct Customers {
     frame: Frame,
     total: Progress,
     customers: Vec<Progress>,
+    /// Whether there are so many that one wants to search them.
+    many: bool,
+    name: String,
+    first: bool,
+    /// What leads to the next page, if there is one.
+    next: Option<String>,
     live_seconds: u32,
+}
+
+/// Customers that one page shows.
+const CUSTOMERS_SHOWN: usize = 100;
+
+/// Which customers are asked for.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+pub(super) struct AskedCustomers {
+    /// A part of their names.
+    name: String,
+    /// The name behind which a page begins.
+    behind: String,
 }
 
 #[derive(Template)]
@@ -171,21 +190,37 @@ struct Lists {
     removed: Vec<Card>,
 }
 
-/// `/`: every customer in numbers, for those who work for the shop; a customer's own page is elsewhere.
+/// `/`: the customers in numbers, for those who work for the shop; a customer's own page is elsewhere.
 pub(super) async fn customers(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
+    Query(asked): Query<AskedCustomers>,
 ) -> Result<Response, Fault> {
     if let Some(customer) = visitor.customer() {
         return Ok(Redirect::to(&format!("/customers/{customer}")).into_response());
     }
     let all = all_counts(&context).await?;
     let total = all.iter().fold(CustomerCounts::default(), |sum, customer| sum.plus(customer));
+    let words = asked.name.trim().to_lowercase();
+    let is_meant = |customer: &&CustomerCounts| {
+        customer.name.as_bytes() > asked.behind.as_bytes() && customer.name.to_lowercase().contains(&words)
+    };
+    let mut shown: Vec<&CustomerCounts> = all.iter().filter(is_meant).take(CUSTOMERS_SHOWN + 1).collect();
+    let more = shown.len() > CUSTOMERS_SHOWN;
+    shown.truncate(CUSTOMERS_SHOWN);
+    let next = shown.last().filter(|_| more).map(|last| {
+        let asked = [("name", words.as_str()), ("behind", &last.name)];
+        query(asked.into_iter().filter(|(_, value)| !value.is_empty()))
+    });
     let page = Customers {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&total),
         total: progress(&total),
-        customers: all.iter().map(progress).collect(),
+        customers: shown.into_iter().map(progress).collect(),
+        many: all.len() > CUSTOMERS_SHOWN,
+        name: asked.name,
+        first: asked.behind.is_empty(),
+        next,
     };
     Ok(Html(page.render()?).into_response())
 }

@@ -38,6 +38,28 @@ fn imported_bytes_are_never_served() {
 }
 
 #[test]
+fn many_customers_come_in_pages_and_are_found_by_name() {
+    let pages = Pages::start();
+    pages.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+         INSERT INTO customers (id, name, created_at) SELECT i, 'Firma ' || i || ' & Co', 0 FROM n;",
+    );
+    let follow = |first: &str| {
+        let (mut target, mut lengths) = (first.to_owned(), Vec::new());
+        loop {
+            let page = pages.get(&target);
+            lengths.push(page.matches("<th scope=\"row\">").count());
+            let Some((_, rest)) = page.split_once("rel=\"next\" href=\"") else { return lengths };
+            target = rest.split('"').next().unwrap().replace("&#38;", "&");
+        }
+    };
+    assert_eq!(follow("/"), [100, 100, 50]);
+    assert_eq!(follow("/?name=FIRMA+1"), [100, 11], "1, 10 to 19, 100 to 199");
+    assert_eq!(follow("/?name=firma+250+%26+co"), [1]);
+    assert!(pages.get("/?name=nobody").contains("No customer is called that"));
+}
+
+#[test]
 fn long_lists_come_in_pages() {
     let pages = Pages::start();
     pages.sql(
