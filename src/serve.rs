@@ -11,7 +11,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -94,7 +94,7 @@ const TAKE_OVER: Duration = Duration::from_secs(3);
 
 /// The right to be the one process that receives and decides in a data folder; given back when it is dropped.
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -112,10 +112,20 @@ impl Lock {
             .open(&path)
             .map_err(|source| Error::Folder { doing: "open", path: path.clone(), source })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => {
+                // What an earlier server said is not this one's.
+                file.set_len(0).map_err(|source| Error::Folder { doing: "empty", path, source })?;
+                Ok(Some(Lock { file }))
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(Error::Folder { doing: "lock", path, source: error.into() }),
         }
+    }
+
+    /// Lets other processes know at which address the pages are, by `folder::pages_at` of the command line.
+    fn say(&self, address: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.write_all_at(address.as_bytes(), 0)
     }
 }
 
@@ -127,7 +137,7 @@ pub struct House {
     pub spool: Arc<Spool>,
     /// What happens to them.
     pub pipeline: Arc<Pipeline>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl House {
@@ -155,7 +165,7 @@ impl House {
         tracing::info!(?recovered, "the spool is open");
         let pipeline = pipeline_over(config, Arc::clone(&catalogue))?;
         adopt_stores(&pipeline)?;
-        Ok(Some(House { catalogue, spool, pipeline: Arc::new(pipeline), _lock: lock }))
+        Ok(Some(House { catalogue, spool, pipeline: Arc::new(pipeline), lock }))
     }
 }
 
@@ -321,6 +331,10 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
     let ending = Ending::listen()?;
     let pages = web::token_address(web, config.web.tls, &token);
     eprintln!("pages: {}", pages.unwrap_or_else(|| config.web.address()));
+    if let Err(error) = house.lock.say(&address_of(config, web)) {
+        // Links are then made for the address of the settings.
+        tracing::warn!("cannot write down at which address the pages are: {error}");
+    }
     let ways: Vec<String> = ways.iter().map(|(kind, addresses)| format!("{kind}={addresses}")).collect();
     println!("ready {}", ways.join(" "));
     // The listener for signals is never the first to end: without a signal the server runs on.

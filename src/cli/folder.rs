@@ -79,6 +79,12 @@ pub fn is_served(data: &Path) -> Option<bool> {
     Some(false)
 }
 
+/// At which address the server that works on the data folder shows its pages; nothing where none does, or it did not say.
+pub fn pages_at(data: &Path) -> Option<String> {
+    let said = fs::read_to_string(data.join("serve.lock")).ok()?;
+    (is_served(data) == Some(true) && !said.is_empty()).then_some(said)
+}
+
 /// Opens the catalogue of the data folder `data`.
 ///
 /// # Errors

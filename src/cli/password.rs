@@ -8,6 +8,9 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 /// Longest password in bytes; an FTP command line has to carry it.
 const BYTES_MAX: usize = 512;
 
+/// Shorter ones are taken with a warning: a shop may hand out codes of its own (NIST SP 800-63B asks for eight).
+const BYTES_ADVISED: usize = 8;
+
 /// Reads a new password for `customer`.
 ///
 /// # Errors
@@ -31,6 +34,9 @@ pub(super) fn read(customer: &str) -> anyhow::Result<Vec<u8>> {
     }
     if password.contains(&0) {
         bail!("the password has a zero byte, which no client can send");
+    }
+    if password.len() < BYTES_ADVISED {
+        eprintln!("note: a password of fewer than {BYTES_ADVISED} letters is soon guessed by strangers who try");
     }
     Ok(password)
 }

@@ -167,3 +167,17 @@ fn status_counts_for_people_and_for_programs() {
     assert_eq!(status["undecided"]["uploads"], 0);
     assert!(shop.ok(["status"]).contains("2 missing"));
 }
+
+#[test]
+fn a_link_leads_to_where_the_server_shows_its_pages() {
+    let shop = Shop::new();
+    shop.customer("anna", "a long password");
+    let link = || shop.ok(["customer", "link", "anna"]);
+    let by_the_settings = "http://127.0.0.1:8080/link?key=";
+    assert!(link().starts_with(by_the_settings), "{}", link());
+    let server = shop.serve();
+    let there = format!("http://{}/link?key=", server.web);
+    assert!(link().starts_with(&there), "{} does not lead to {there}", link());
+    server.stop();
+    assert!(link().starts_with(by_the_settings), "{}", link());
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use clap::Args as ClapArgs;
 
-use super::named;
+use super::{folder, named};
 use crate::catalogue::Catalogue;
 use crate::config::Config;
 use crate::domain::{Digest, Micros};
@@ -32,6 +32,8 @@ pub(super) fn run(data: &Path, catalogue: &Catalogue, args: &Args) -> anyhow::Re
     let (hash, now) = (Digest::of(secret.as_bytes()), Micros::now());
     let ends = now.plus_seconds(i64::from(args.days) * 24 * 3600);
     catalogue.write(move |tx| tx.link_add(&hash, customer.id, now, ends))?;
-    println!("{}/link?key={secret}", config.web.address());
+    // A server may have been told another address than that of the settings.
+    let address = folder::pages_at(data).unwrap_or_else(|| config.web.address());
+    println!("{address}/link?key={secret}");
     Ok(())
 }

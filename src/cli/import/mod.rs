@@ -209,7 +209,8 @@ fn summarise(name: &str, told: &Told, dry_run: bool) {
         count(*customers, "new customer"),
     );
     if !without.is_empty() {
-        eprintln!("{} cannot be used:", count(without.len() as u64, "thumbnail"));
+        let unread = if dry_run { ", and the others were not read" } else { "" };
+        eprintln!("{} cannot be used{unread}:", count(without.len() as u64, "thumbnail"));
         for why in without.iter().take(LISTED_MAX) {
             eprintln!("  {}", visible(why.as_bytes()));
         }
