@@ -4,6 +4,7 @@
 
 mod civil;
 mod etag;
+mod zone;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use civil::Civil;
 pub use etag::{ETag, NotAnETag};
+pub use zone::Zone;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

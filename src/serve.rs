@@ -301,6 +301,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         ports: ways_in.ports(config),
         endpoints: ways.clone(),
         line: ways_in::pages_line(config)?,
+        zone: config.web.time_zone.clone(),
         mail: config.mail.server.is_some(),
         public_host: config.web.public_address.as_ref().map(|public| public.host.clone()),
     });

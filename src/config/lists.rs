@@ -45,8 +45,13 @@ pub(super) fn some_networks<'de, D: Deserializer<'de>>(source: D) -> Result<Opti
     networks(source).map(Some)
 }
 
-/// One text, read as what it is to be.
-pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<Option<T>, D::Error> {
+/// One text, read as what it must be.
+pub(super) fn word<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<T, D::Error> {
     let text = String::deserialize(source)?;
-    text.parse().map(Some).map_err(|fault| D::Error::custom(format!("`{text}`: {fault}")))
+    text.parse().map_err(|fault| D::Error::custom(format!("`{text}`: {fault}")))
+}
+
+/// One text, read as what it is to be, where there may be none.
+pub(super) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<Option<T>, D::Error> {
+    word(source).map(Some)
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::lists::{networks, parsed, several};
+use super::lists::{networks, parsed, several, word};
+use crate::domain::Zone;
 use crate::networks::Networks;
 
 /// The pages.
@@ -30,6 +31,9 @@ pub struct Web {
     /// Origins whose pages may show a customer's missing pictures in a frame, such as `https://shop.example`.
     #[serde(deserialize_with = "several")]
     pub embed_origins: Vec<Origin>,
+    /// By whose clock the pages say times, such as `Europe/Berlin`.
+    #[serde(deserialize_with = "word")]
+    pub time_zone: Zone,
     /// From where the numbers for monitoring may be read without a token.
     #[serde(deserialize_with = "networks")]
     pub metrics_from: Networks,
@@ -45,6 +49,7 @@ impl Default for Web {
             ftp_port: 0,
             sftp_port: 0,
             embed_origins: Vec::new(),
+            time_zone: Zone::default(),
             metrics_from: Networks::default(),
         }
     }

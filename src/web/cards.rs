@@ -5,6 +5,7 @@
 
 use super::text::{counted, long_day, minute, number, pixels, sentence, size};
 use crate::catalogue::{CustomerCounts, MissingPicture, ProblemFile, RetiredPicture, ReturnedPicture, ShownRecord};
+use crate::domain::Zone;
 use crate::tree::shown;
 
 /// How far a customer, or all of them, have come: numbers as text, and the parts of the bar in percent.
@@ -79,7 +80,7 @@ pub(super) fn live_seconds(counts: &CustomerCounts) -> u32 {
     if counts.undecided > 0 { 2 } else { 10 }
 }
 
-pub(super) fn progress(counts: &CustomerCounts) -> Progress {
+pub(super) fn progress(counts: &CustomerCounts, zone: &Zone) -> Progress {
     let whole = counts.returned - counts.copies;
     let asked = counts.asked.min(counts.missing());
     Progress {
@@ -109,8 +110,8 @@ pub(super) fn progress(counts: &CustomerCounts) -> Progress {
         has_asked: asked > 0,
         has_undecided: counts.undecided > 0,
         has_problems: counts.problems > 0,
-        last: counts.last_upload.map(minute).unwrap_or_default(),
-        oldest: counts.oldest_undecided.map(minute).unwrap_or_default(),
+        last: counts.last_upload.map(|at| minute(at, zone)).unwrap_or_default(),
+        oldest: counts.oldest_undecided.map(|at| minute(at, zone)).unwrap_or_default(),
         bar: bar(counts.records, &[("whole", whole), ("copy", counts.copies), ("asked", asked)]),
     }
 }

@@ -12,8 +12,8 @@ use super::files::{FileLine, file_line};
 use super::pages::{Fault, read, write};
 use super::text::{counted, in_short, long_day, minute, query};
 use super::visitor::{Frame, Visitor};
-use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, MissingFilter};
-use crate::domain::{CustomerId, Micros, RecordId, UploadId};
+use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, Happened, MissingFilter};
+use crate::domain::{CustomerId, Micros, RecordId, UploadId, Zone};
 use crate::tree::shown;
 
 /// Lines that a page of one of these lists shows.
@@ -99,7 +99,7 @@ pub(super) async fn search(
         q,
         customers: customers.into_iter().map(|(id, name)| (id.0, shown(name.as_bytes()))).collect(),
         records: records.iter().map(found_card).collect(),
-        files: files.iter().map(|file| file_line(file, true)).collect(),
+        files: files.iter().map(|file| file_line(file, true, &context.zone)).collect(),
     };
     Ok(Html(page.render()?))
 }
@@ -149,17 +149,17 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-impl From<crate::catalogue::Happened> for Line {
-    fn from(happened: crate::catalogue::Happened) -> Self {
+impl Line {
+    fn of(happened: &Happened, zone: &Zone) -> Self {
         let text = in_short(&shown(happened.text.as_bytes()));
-        Line { at: minute(happened.at), who: shown(happened.who.as_bytes()), text }
+        Line { at: minute(happened.at, zone), who: shown(happened.who.as_bytes()), text }
     }
 }
 
 /// The history of a record, for those who work for the shop.
 pub(super) async fn history_of_record(context: &Arc<WebContext>, id: RecordId) -> Result<Vec<Line>, Fault> {
     let lines = read(context, move |tx| tx.history_of_record(id, HISTORY_SHOWN)).await?;
-    Ok(lines.into_iter().map(Line::from).collect())
+    Ok(lines.iter().map(|line| Line::of(line, &context.zone)).collect())
 }
 
 /// `/uploads/{id}`: one received file, and the records that it may belong to.
@@ -182,7 +182,7 @@ pub(super) async fn upload(
     let page = UploadPage {
         frame: Frame::of(&visitor),
         customer: file.customer.0,
-        file: file_line(&file, true),
+        file: file_line(&file, true, &context.zone),
         next: records.get(RECORDS_SHOWN as usize).and(records.get(RECORDS_SHOWN as usize - 1)).map(|last| {
             let behind = last.id.to_string();
             let all = [("words", asked.words.as_str()), ("behind", behind.as_str())];
@@ -195,7 +195,7 @@ pub(super) async fn upload(
             .take(RECORDS_SHOWN as usize)
             .map(|missing| Card { id: missing.id, ..card(&missing.record) })
             .collect(),
-        history: history.into_iter().map(Line::from).collect(),
+        history: history.iter().map(|line| Line::of(line, &context.zone)).collect(),
         done: match asked.done.as_str() {
             "attached" => "Noted: it is put on the record.",
             "taken" => "Nothing was changed: it is not stored yet, or the record is another customer's.",
@@ -295,7 +295,7 @@ pub(super) async fn given_up(
         let (at, id) = (row.at.0.to_string(), row.id.to_string());
         query([("at", at.as_str()), ("behind", id.as_str())].into_iter())
     });
-    let records = rows.iter().take(LIST_PAGE as usize).map(given_up_card).collect();
+    let records = rows.iter().take(LIST_PAGE as usize).map(|row| given_up_card(row, &context.zone)).collect();
     let page = GivenUpPage {
         frame: Frame::of(&visitor),
         records,
@@ -318,14 +318,14 @@ fn announced_line(to: &AnnouncedTo, mail: bool) -> AnnouncedLine {
     }
 }
 
-fn given_up_card(row: &GivenUp) -> GivenUpCard {
+fn given_up_card(row: &GivenUp, zone: &Zone) -> GivenUpCard {
     GivenUpCard {
         card: Card { id: row.id.0, ..card(&row.record) },
         customer: row.customer.0,
         customer_name: shown(row.customer_name.as_bytes()),
         why: shown(row.why.as_bytes()),
         who: shown(row.who.as_bytes()),
-        at: minute(row.at),
+        at: minute(row.at, zone),
     }
 }
 
@@ -388,7 +388,7 @@ pub(super) async fn decisions(
     });
     let page = Decisions {
         frame: Frame::of(&visitor),
-        lines: rows.iter().take(LIST_PAGE as usize).map(decision_line).collect(),
+        lines: rows.iter().take(LIST_PAGE as usize).map(|row| decision_line(row, &context.zone)).collect(),
         who,
         done: match asked.done.as_str() {
             "undone" => "Taken back, as if it had not been said.",
@@ -401,10 +401,10 @@ pub(super) async fn decisions(
     Ok(Html(page.render()?))
 }
 
-fn decision_line(row: &Decided) -> DecisionLine {
+fn decision_line(row: &Decided, zone: &Zone) -> DecisionLine {
     DecisionLine {
         id: row.id,
-        at: minute(row.at),
+        at: minute(row.at, zone),
         who: shown(row.who.as_bytes()),
         what: match row.act.as_str() {
             "accept" => "It is the picture",
@@ -418,7 +418,7 @@ fn decision_line(row: &Decided) -> DecisionLine {
         record_name: shown(row.record_name.as_bytes()),
         customer: shown(row.customer_name.as_bytes()),
         path: row.path.as_deref().map(shown).unwrap_or_default(),
-        withdrawn: row.withdrawn_at.map(minute),
+        withdrawn: row.withdrawn_at.map(|at| minute(at, zone)),
         can_undo: row.stands_last,
     }
 }

@@ -80,7 +80,7 @@ pub(super) async fn missing(
     }
     let page = Page {
         address: context.address.clone(),
-        customer: progress(&counts),
+        customer: progress(&counts, &context.zone),
         cards,
         key: embedded.key,
         first: asked.behind == 0,

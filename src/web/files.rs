@@ -12,7 +12,7 @@ use super::pages::{Fault, read};
 use super::text::{minute, query, size};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{Fate, FileFilter, ReceivedFile};
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Zone};
 use crate::tree::shown;
 
 /// Files that one page shows.
@@ -58,7 +58,7 @@ fn way_in(endpoint: &str) -> String {
     }
 }
 
-pub(super) fn file_line(file: &ReceivedFile, with_customer: bool) -> FileLine {
+pub(super) fn file_line(file: &ReceivedFile, with_customer: bool, zone: &Zone) -> FileLine {
     let reason = match (&file.problem, file.truncated) {
         (Some(problem), _) => Some(shown(problem.as_bytes())),
         (None, true) => Some("the transfer broke off before the end".to_owned()),
@@ -74,7 +74,7 @@ pub(super) fn file_line(file: &ReceivedFile, with_customer: bool) -> FileLine {
         path: shown(&file.path),
         size: size(file.bytes),
         digest: file.sha256.to_string(),
-        at: minute(file.received_at),
+        at: minute(file.received_at, zone),
         endpoint: way_in(&file.endpoint),
         fate: file.fate.word(),
         state,
@@ -158,7 +158,11 @@ async fn list(
     });
     let page = Files {
         frame: Frame::of(visitor),
-        files: rows.iter().take(LIST_PAGE as usize).map(|row| file_line(row, customer.is_none())).collect(),
+        files: rows
+            .iter()
+            .take(LIST_PAGE as usize)
+            .map(|row| file_line(row, customer.is_none(), &context.zone))
+            .collect(),
         customer,
         address,
         states: Fate::ALL.iter().map(|fate| (fate.word(), words(*fate))).collect(),

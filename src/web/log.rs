@@ -11,6 +11,7 @@ use super::pages::{Fault, read};
 use super::text::{in_short, minute, query, sentence};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::LoggedEvent;
+use crate::domain::Zone;
 use crate::tree::shown;
 
 /// Lines that one page shows.
@@ -60,14 +61,14 @@ pub(super) async fn page(
         let all = [("who", asked.who.as_str()), ("customer", asked.customer.as_str()), ("behind", behind.as_str())];
         query(all.into_iter().filter(|(_, value)| !value.is_empty()))
     });
-    let lines = rows.iter().take(shown).map(line).collect();
+    let lines = rows.iter().take(shown).map(|event| line(event, &context.zone)).collect();
     Ok(Html(Page { frame: Frame::of(&visitor), asked, lines, next }.render()?))
 }
 
-fn line(event: &LoggedEvent) -> Line {
+fn line(event: &LoggedEvent, zone: &Zone) -> Line {
     let named = |name: &str| shown(name.as_bytes());
     Line {
-        at: minute(event.at),
+        at: minute(event.at, zone),
         who: named(&event.who),
         text: sentence(&in_short(&named(&event.text))),
         customer: event.customer.as_ref().map(|(id, name)| (id.0, named(name))),

@@ -50,6 +50,7 @@ use tokio::sync::watch;
 
 use crate::catalogue::{self, Catalogue};
 use crate::condition::Condition;
+use crate::domain::Zone;
 use crate::endpoint;
 use crate::endpoint::browser::Browser;
 use crate::endpoint::login::Logins;
@@ -97,6 +98,8 @@ pub struct WebContext {
     pub address: String,
     /// Origins whose pages may show a customer's missing pictures in a frame.
     pub embed_origins: Vec<String>,
+    /// By whose clock the pages say times.
+    pub zone: Zone,
     /// Whether customers are sent mail who want it.
     pub mail: bool,
     /// Host and port of the address at which people find the pages, where it is known.

@@ -215,8 +215,8 @@ pub(super) async fn customers(
     let page = Customers {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&total),
-        total: progress(&total),
-        customers: shown.into_iter().map(progress).collect(),
+        total: progress(&total, &context.zone),
+        customers: shown.into_iter().map(|customer| progress(customer, &context.zone)).collect(),
         many: all.len() > CUSTOMERS_SHOWN,
         name: asked.name,
         first: asked.behind.is_empty(),
@@ -252,7 +252,7 @@ pub(super) async fn customer(
     let page = Customer {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&counts),
-        customer: progress(&counts),
+        customer: progress(&counts, &context.zone),
         lists,
         kept,
         send,
@@ -397,7 +397,7 @@ pub(super) async fn list(
     let page = OneList {
         frame: Frame::of(&visitor),
         live_seconds: live_seconds(&counts),
-        customer: progress(&counts),
+        customer: progress(&counts, &context.zone),
         heading,
         word,
         lists,

@@ -17,12 +17,15 @@ use super::pages::{Fault, day, read};
 use super::text::{midnight, minute, number, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{CustomerCounts, MatchFilter, MatchPlace, MatchRow};
-use crate::domain::{CustomerId, Micros, Verdict};
+use crate::domain::{CustomerId, Micros, Verdict, Zone};
 use crate::report::text::{moment, visible};
 use crate::report::{Cell, Format, IN_TREE, InTreeError, Sheet, in_tree, matches, spreadsheet};
 
 /// Rows of the match report that one page shows.
 const ROWS: usize = 200;
+
+/// Rows of it that one page to be printed holds: about fifty sheets of paper.
+const ROWS_PRINTED: usize = 2_000;
 
 /// Customers that the page lets one choose from; of more, one writes the name.
 const CUSTOMERS_MAX: usize = 100;
@@ -43,8 +46,6 @@ fn in_words(column: &str, cell: &Cell) -> String {
         ("grade", "copy") => "a copy".to_owned(),
         ("method", _) => proof(&text).to_owned(),
         ("decided_by", "rule") => "the rule".to_owned(),
-        // To the minute, and without the letters of programs.
-        ("decided_at", moment) => moment.get(..16).unwrap_or(moment).replace('T', " "),
         _ => text,
     }
 }
@@ -75,24 +76,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Leaves the rows that are asked for. Who looks for a day gets what was decided then or later.
-    fn keep(&self, sheet: &mut Sheet) {
-        let column = |name: &str| sheet.columns.iter().position(|column| column == name);
-        let wanted = [("customer", &self.customer), ("verdict", &self.verdict), ("method", &self.method)];
-        let equal: Vec<(usize, &[u8])> = wanted
-            .iter()
-            .filter(|(_, text)| !text.is_empty())
-            .filter_map(|(name, text)| Some((column(name)?, text.as_bytes())))
-            .collect();
-        let since = column("decided_at").filter(|_| !self.from.is_empty());
-        sheet.rows.retain(|row| {
-            equal.iter().all(|(at, text)| row[*at].bytes() == *text)
-                && since.is_none_or(|at| row[at].bytes().as_slice() >= self.from.as_bytes())
-        });
-    }
-
-    /// The same for a page; nothing for a customer who is not there.
-    fn filter(&self, customers: &[CustomerCounts]) -> Result<Option<MatchFilter>, Fault> {
+    /// The rows that are asked for; nothing for a customer who is not there. Who looks for a day gets what was decided then or later.
+    fn filter(&self, customers: &[CustomerCounts], zone: &Zone) -> Result<Option<MatchFilter>, Fault> {
         let customer = match self.customer.as_str() {
             "" => None,
             name => match customers.binary_search_by(|customer| customer.name.as_str().cmp(name)) {
@@ -107,7 +92,7 @@ impl Asked {
             _ => return Err(Fault::Asked("A verdict is attach or review.")),
         };
         let method = Some(self.method.clone()).filter(|method| !method.is_empty());
-        let since = day(&self.from)?.as_deref().and_then(midnight);
+        let since = day(&self.from)?.as_deref().and_then(|day| midnight(day, zone));
         Ok(Some(MatchFilter { customer, verdict, method, since }))
     }
 
@@ -156,7 +141,7 @@ pub(super) async fn matches_page(
 ) -> Result<Html<String>, Fault> {
     let place = asked.place()?;
     let customers = all_counts(&context).await?;
-    let filter = asked.filter(&customers)?;
+    let filter = asked.filter(&customers, &context.zone)?;
     let methods = read(&context, |tx| tx.match_methods()).await?;
     let (rows, total) = match filter {
         // A customer whom nobody knows has no rows.
@@ -179,22 +164,13 @@ pub(super) async fn matches_page(
         customers,
         methods,
         columns: HEADINGS,
-        rows: rows.into_iter().take(ROWS).map(|(place, row)| cells(place, row)).collect(),
+        rows: rows.into_iter().take(ROWS).map(|(place, row)| cells(place, row, &context.zone)).collect(),
         total: number(total),
         files: asked.query(None),
         next,
         asked,
     };
     Ok(Html(page.render()?))
-}
-
-/// The rows of the sheet as people read them.
-fn rows_in_words(sheet: &Sheet) -> Vec<Vec<String>> {
-    let at: Vec<usize> =
-        SHOWN.iter().filter_map(|name| sheet.columns.iter().position(|column| column == name)).collect();
-    let words =
-        |row: &Vec<Cell>| at.iter().zip(SHOWN).map(|(at, column)| in_words(column, &row[*at])).collect::<Vec<_>>();
-    sheet.rows.iter().map(words).collect()
 }
 
 #[derive(Template)]
@@ -204,10 +180,13 @@ struct Printed {
     rows: Vec<Vec<String>>,
     total: String,
     at: String,
+    zone: String,
+    first: bool,
+    next: Option<String>,
 }
 
 /// A row as people read it.
-fn cells(place: MatchPlace, row: MatchRow) -> Vec<String> {
+fn cells(place: MatchPlace, row: MatchRow, zone: &Zone) -> Vec<String> {
     let verdict = if matches!(place, MatchPlace::Attached(_)) { Verdict::Attach } else { Verdict::Review };
     let cells: [Cell; SHOWN.len()] = [
         row.record.into(),
@@ -217,7 +196,7 @@ fn cells(place: MatchPlace, row: MatchRow) -> Vec<String> {
         row.grade.into(),
         row.method.into(),
         row.decided_by.into(),
-        row.decided_at.map(moment).into(),
+        row.decided_at.map(|at| minute(at, zone)).into(),
     ];
     SHOWN.iter().zip(&cells).map(|(column, cell)| in_words(column, cell)).collect()
 }
@@ -230,30 +209,83 @@ fn word(place: MatchPlace) -> String {
     }
 }
 
-/// `/matches/{form}`: the rows that are asked for, as a file with all columns, or all of them on one page to be printed.
+/// `/matches/{form}`: the rows that are asked for, as a file with all columns, or on pages to be printed.
 pub(super) async fn matches_file(
     State(context): State<Arc<WebContext>>,
     Path(form): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result<Response, Fault> {
-    let mut sheet = read(&context, |tx| matches(tx, None)).await?;
-    asked.keep(&mut sheet);
+    let customers = all_counts(&context).await?;
+    let filter = asked.filter(&customers, &context.zone)?;
     match form.as_str() {
         "matches.csv" => {
+            let sheet = sheet(&context, filter).await?;
             Ok(file("text/csv; charset=utf-8", "matches.csv", spreadsheet(sheet).map_err(InTreeError::from)?))
         }
         "matches.json" => {
-            let mut bytes = Vec::new();
+            let (sheet, mut bytes) = (sheet(&context, filter).await?, Vec::new());
             sheet.write(Format::Json, &mut bytes).map_err(InTreeError::from)?;
             Ok(file("application/json", "matches.json", bytes))
         }
-        "print" => {
-            let rows = rows_in_words(&sheet);
-            let (total, at) = (number(rows.len() as i64), minute(Micros::now()));
-            Ok(Html(Printed { columns: HEADINGS, rows, total, at }.render()?).into_response())
-        }
+        "print" => Ok(Html(printed(&context, &asked, filter).await?.render()?).into_response()),
         _ => Err(Fault::NoPage),
     }
+}
+
+/// The rows with all columns.
+async fn sheet(context: &Arc<WebContext>, filter: Option<MatchFilter>) -> Result<Sheet, Fault> {
+    read(context, move |tx| {
+        let mut sheet = matches(tx, filter.as_ref().and_then(|filter| filter.customer))?;
+        match &filter {
+            None => sheet.rows.clear(),
+            Some(filter) => keep(&mut sheet, filter),
+        }
+        Ok(sheet)
+    })
+    .await
+}
+
+/// Leaves the rows that a filter asks for.
+fn keep(sheet: &mut Sheet, filter: &MatchFilter) {
+    let column = |name: &str| sheet.columns.iter().position(|column| column == name);
+    let since = filter.since.map(moment);
+    let asked = [
+        (column("verdict"), filter.verdict.map(|verdict| verdict.word().to_owned())),
+        (column("method"), filter.method.clone()),
+    ];
+    let at = column("decided_at");
+    sheet.rows.retain(|row| {
+        // Moments are written so that they follow each other as their letters do.
+        let late = since.as_ref().zip(at).is_none_or(|(since, at)| row[at].bytes().as_slice() >= since.as_bytes());
+        let equal = |(at, text): &(Option<usize>, Option<String>)| {
+            at.zip(text.as_ref()).is_none_or(|(at, text)| row[at].bytes() == text.as_bytes())
+        };
+        late && asked.iter().all(equal)
+    });
+}
+
+/// A page to be printed. A browser lays out thousands of rows without trouble, and no more than that.
+async fn printed(context: &Arc<WebContext>, asked: &Asked, filter: Option<MatchFilter>) -> Result<Printed, Fault> {
+    let place = asked.place()?;
+    let (rows, total) = match filter {
+        None => (Vec::new(), 0),
+        Some(filter) => {
+            let found = read(context, move |tx| {
+                Ok((tx.page_matches(&filter, place, ROWS_PRINTED + 1)?, tx.count_matches(&filter)?))
+            });
+            found.await?
+        }
+    };
+    let next = rows.get(ROWS_PRINTED).and(rows.get(ROWS_PRINTED - 1));
+    Ok(Printed {
+        columns: HEADINGS,
+        next: next.map(|(last, _)| asked.query(Some(&word(*last)))),
+        rows: rows.into_iter().take(ROWS_PRINTED).map(|(place, row)| cells(place, row, &context.zone)).collect(),
+        total: number(total),
+        at: minute(Micros::now(), &context.zone),
+        zone: context.zone.to_string(),
+        first: asked.behind.is_empty(),
+    })
 }
 
 /// `/customers/{id}/report/{file}`: the files that customers also find in their tree.

@@ -27,7 +27,7 @@ use super::{Counts, Line, Pictures, Ports, Shown, WebContext, new_token, serve, 
 use crate::catalogue::Catalogue;
 use crate::condition::Condition;
 use crate::config::Config;
-use crate::domain::{Digest, Micros, Scope};
+use crate::domain::{Digest, Micros, Scope, Zone};
 use crate::endpoint::browser::{self, Browser};
 use crate::endpoint::limits::{Caps, Connections};
 use crate::endpoint::login::{LoginSettings, Logins, PenaltySettings, hash_password};
@@ -94,6 +94,7 @@ impl Pages {
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
             endpoints: vec![("ftp", "127.0.0.1:2121".to_owned())],
             line,
+            zone: Zone::default(),
             mail: false,
             public_host: public_host.map(str::to_owned),
         });

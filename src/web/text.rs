@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::domain::{Civil, Language, Micros};
+use crate::domain::{Civil, Language, Micros, Zone};
 
 /// A number with thin spaces between its thousands.
 pub(super) fn number(count: i64) -> String {
@@ -35,14 +35,14 @@ pub(super) fn size(bytes: i64) -> String {
     unreachable!("the last unit returns")
 }
 
-/// A moment's day as people write it, in UTC.
+/// The day on which something is announced to happen, as people write it: in UTC, see `retiring::not_before`.
 pub(super) fn long_day(at: Micros) -> String {
     Civil::from(at).day_in_words(Language::English)
 }
 
-/// A moment as people write it, to the minute, in UTC: `1 Mar 2027, 08:05`.
-pub(super) fn minute(at: Micros) -> String {
-    let date = Civil::from(at);
+/// A moment as people write it, to the minute, by the clock of a zone: `1 Mar 2027, 08:05`.
+pub(super) fn minute(at: Micros, zone: &Zone) -> String {
+    let date = zone.civil(at);
     format!("{} {} {}, {:02}:{:02}", date.day, date.month_name(), date.year, date.hour, date.minute)
 }
 
@@ -63,12 +63,12 @@ pub(super) fn in_short(line: &str) -> String {
     line.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
-/// The moment at which a day begins in UTC that is written as browsers do, such as `2018-06-30`.
-pub(super) fn midnight(day: &str) -> Option<Micros> {
+/// The moment at which a day begins in a zone that is written as browsers do, such as `2018-06-30`.
+pub(super) fn midnight(day: &str, zone: &Zone) -> Option<Micros> {
     let mut parts = day.splitn(3, '-');
     let (year, month, of_month) =
         (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some(Micros::from(Civil { year, month, day: of_month, hour: 0, minute: 0, second: 0 }))
+    zone.day_begins(year, month, of_month)
 }
 
 /// What stands behind the `?` of an address.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn people_read_moments_and_short_lines() {
-        assert_eq!(minute(Micros::from_seconds(1_803_859_500)), "1 Mar 2027, 00:05");
+        assert_eq!(minute(Micros::from_seconds(1_803_859_500), &Zone::default()), "1 Mar 2027, 00:05");
         assert_eq!(sentence("über alles"), "Über alles");
         assert_eq!(sentence(""), "");
         let digest = "8b27dd20130dae40449a13a4c35fef17291ada3f6ff7500b7973fbdaf98c8567";

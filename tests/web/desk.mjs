@@ -37,6 +37,10 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await looked_at(sue, "decisions");
   await sue.getByRole("link", { name: "everything that happened" }).click();
   await sue.getByText(/the customer said so by phone/).first().waitFor();
+  // Times are those of the shop's clock, which is a quarter of an hour away from every whole hour.
+  const clock = (ago) => new Intl.DateTimeFormat("en-GB", { timeZone: "Asia/Kathmandu", hour: "2-digit", minute: "2-digit" }).format(Date.now() - ago * 60_000);
+  const newest = await sue.locator(".log .facts").first().textContent();
+  assert.ok([0, 1, 2, 3, 4].some((ago) => newest.includes(`, ${clock(ago)} `)), `${newest} is not by the clock of the shop`);
   await looked_at(sue, "log");
   await sue.goBack();
   await sue.getByRole("button", { name: /Undo the decision about order-7\/1/ }).click();

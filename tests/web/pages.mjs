@@ -54,7 +54,7 @@ function prepare() {
 async function serve(web = "127.0.0.1:0", settings = {}) {
   const any = "127.0.0.1:0";
   const child = spawn(program, ["--data", data, "serve", "--ftp", any, "--sftp", any, "--web", web],
-    { env: { ...process.env, REUNITE_WEB_EMBED_ORIGINS: "https://shop.example", ...settings } });
+    { env: { ...process.env, REUNITE_WEB_EMBED_ORIGINS: "https://shop.example", REUNITE_WEB_TIME_ZONE: "Asia/Kathmandu", ...settings } });
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   const ready = await new Promise((done, fail) => {

@@ -230,6 +230,9 @@ fn the_match_report_can_be_filtered_and_kept() {
     assert!(pages.get("/matches?verdict=review").contains("Nothing is like that"));
     let print = pages.get("/matches/print?customer=%3Cb%3Emallory");
     assert!(print.contains("&#60;img src=x&#62;") && !print.contains("<form") && !print.contains("<nav"), "{print}");
+    assert!(!pages.get("/matches/print?customer=nobody").contains("<td>"));
+    let csv = pages.get("/matches/matches.csv?customer=nobody");
+    assert!(csv.contains("record,customer,path") && !csv.contains("mallory"), "{csv}");
     assert!(pages.get("/matches?from=2030-01-01").contains("Nothing is like that"));
     assert!(!pages.get("/matches?customer=%3Cb%3Emallory&method=m&verdict=attach").contains("Nothing is like that"));
     let csv = pages.get("/matches/matches.csv?verdict=attach");
@@ -242,4 +245,25 @@ fn the_match_report_can_be_filtered_and_kept() {
     assert_eq!(status(&pages.get("/matches/matches.exe")), 404);
     assert_eq!(status(&pages.get("/customers/7/report/passwd")), 404);
     assert!(pages.get("/customers/7/report/came-back.csv").contains("r2,"));
+}
+
+#[test]
+fn what_is_printed_comes_in_parts() {
+    let pages = Pages::start();
+    pages.two_customers();
+    pages.sql(
+        "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 2599)
+           INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 7, 'r' || i, 0, i FROM n;
+         INSERT INTO blobs (id, customer, digest, size) VALUES (1, 7, zeroblob(32), 9);
+         INSERT INTO images (id, customer, blob, number) VALUES (1, 7, 1, 1);
+         INSERT INTO submissions (id, customer, started_at, last_at) VALUES (1, 7, 0, 0);
+         INSERT INTO uploads (id, customer, submission, path, size, sha256, endpoint, received_at, state, node, blob)
+           VALUES (1, 7, 1, X'61', 9, zeroblob(32), 'ftp', 0, 'decided', 'n', 1);
+         INSERT INTO candidates (id, customer, image, record, evidence, verdict, method)
+           SELECT id, 7, 1, id, '{}', 'review', 'likeness' FROM records WHERE id >= 100;",
+    );
+    let parts = pages_from(&pages, "/matches/print");
+    let rows: Vec<usize> = parts.iter().map(|part| part.matches("<tr><td>").count()).collect();
+    assert_eq!(rows, [2000, 500]);
+    assert!(parts[0].contains("(UTC). A part of 2000 rows") && parts[0].contains("class=\"count\">2\u{202f}500<"));
 }
