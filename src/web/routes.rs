@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, FromRequestParts, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::gate::{Client, is_browser, plain};
 use super::pages::{self, Fault, read};
-use super::programs::{Brought, brought, unauthorized};
+use super::programs::{Brought, brought, is_feed, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
     WebContext, api, assets, connect, desk, embed, events, files, log, mail, orders, originals, pictures, probes,
@@ -246,7 +246,7 @@ async fn admit(
     // Only what is for anyone is answered without a door.
     let Extension(door) = door.ok_or(Fault::NoPage)?;
     if let Some(scope) = rule.who.scope() {
-        match brought(&rule.context, request.headers(), key_of_feed(request.uri()), scope).await? {
+        match brought(&rule.context, request.headers(), request.uri(), scope).await? {
             Brought::Admitted(program) => {
                 request.extensions_mut().insert(program);
                 return Ok(next.run(request).await);
@@ -256,7 +256,7 @@ async fn admit(
                 return Ok(next.run(request).await);
             }
             Brought::Nothing if matches!(rule.who, Who::Program(_)) => {
-                return Ok(unauthorized(TOKEN_WANTED));
+                return Ok(unauthorized(TOKEN_WANTED, request.uri()));
             }
             Brought::Nothing => {}
         }
@@ -266,7 +266,9 @@ async fn admit(
     }
     let Some(visitor) = Visitor::of(&rule.context, &door, request.headers()).await? else {
         return Ok(match *request.method() {
-            _ if rule.who.scope().is_some() && !is_browser(request.headers()) => unauthorized(TOKEN_WANTED),
+            _ if rule.who.scope().is_some() && (is_feed(request.uri()) || !is_browser(request.headers())) => {
+                unauthorized(TOKEN_WANTED, request.uri())
+            }
             _ if rule.carries == Carries::Stream => {
                 *plain(StatusCode::UNAUTHORIZED, "You are signed out. Sign in again.")
             }
@@ -351,12 +353,6 @@ async fn owner_of(rule: &Rule, parts: &mut Parts) -> Result<Option<CustomerId>, 
     let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| Fault::NoPage)?;
     let (_, id) = params.iter().find(|(name, _)| *name == "id").ok_or(Fault::NoPage)?;
     Ok(Some(owner(rule, id.parse().map_err(|_| Fault::NoPage)?).await?.ok_or(Fault::NoPage)?))
-}
-
-/// The token in the address of a feed: programs that read feeds can bring none in any other way.
-fn key_of_feed(uri: &Uri) -> Option<&str> {
-    let query = uri.query().filter(|_| uri.path().ends_with(".atom"))?;
-    query.split('&').find_map(|pair| pair.strip_prefix("key="))
 }
 
 /// To whom the thing with this id belongs.

@@ -1,5 +1,8 @@
 //! What those who run the server see: status, history and feed; and orders, which support sees too.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
 
 /// The cookie line of somebody with this role.
@@ -45,6 +48,18 @@ fn the_status_tells_what_is_wrong_and_what_was() {
     assert_eq!(status(&pages.ask("GET", "/status/feed.atom", &support)), 404);
     assert_eq!(status(&pages.ask("GET", "/status/feed.atom", "")), 401);
     assert_eq!(status(&pages.ask("GET", "/status/feed.atom?key=wrong", "")), 401);
+    let asked = pages.ask("GET", "/status/feed.atom", "Accept: text/html, application/atom+xml\r\n");
+    assert_eq!(header(&asked, "www-authenticate"), Some("Basic realm=\"reunite\", Bearer"), "{asked}");
+    let basic = |pair: String| format!("Authorization: Basic {}\r\n", STANDARD.encode(pair));
+    for (target, pair, expected) in [
+        ("/status/feed.atom", format!("any:{key}"), 200),
+        ("/status/feed.atom", format!(":{key}"), 200),
+        ("/status/feed.atom", key.to_owned(), 401),
+        ("/status/feed.atom", format!("{key}:wrong"), 401),
+        ("/metrics", format!("any:{key}"), 401),
+    ] {
+        assert_eq!(status(&pages.ask("GET", target, &basic(pair))), expected, "{target}");
+    }
     assert_eq!(status(&pages.ask("GET", &format!("/status?key={key}"), "")), 303, "the key opens feeds alone");
 }
 
