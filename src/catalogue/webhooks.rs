@@ -201,3 +201,42 @@ impl Tx<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::domain::{AttachmentId, CustomerId, Digest, Grade, ImageId, UploadId};
+
+    #[test]
+    fn of_an_upload_that_is_not_known_there_is_no_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalogue = Catalogue::open(&folder.path().join("catalogue.sqlite")).unwrap();
+        let direct = rusqlite::Connection::open(catalogue.path()).unwrap();
+        let rows = "INSERT INTO customers (id, name, created_at) VALUES (1, 'anna', 0);
+            INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES (1, 1, 'r1', 0, 1);";
+        direct.execute_batch(rows).unwrap();
+        let link = Link {
+            customer: CustomerId(1),
+            record: RecordId(1),
+            image: ImageId(1),
+            upload: UploadId(9),
+            digest: Digest([7; 32]),
+            grade: Grade::Original,
+            method: "digest".to_owned(),
+            evidence: String::new(),
+            decided_by: "rule".to_owned(),
+        };
+        let (state, key) = ("standing".to_owned(), "anna/r1.jpg".to_owned());
+        let attachment = Attachment { id: AttachmentId(1), link, state, key, replaces: None };
+        let told = catalogue.write(move |tx| -> Result<(), Error> {
+            tx.webhook_add("shop", "http://127.0.0.1:1/", "secret", Micros(0))?;
+            tx.tell("detached", &attachment, None)
+        });
+        told.unwrap();
+        let body: String = direct.query_row("SELECT body FROM outbox", [], |row| row.get(0)).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((&body["path"], &body["why"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+        assert_eq!((&body["upload"], &body["original"]), (&9.into(), &"anna/r1.jpg".into()));
+    }
+}
