@@ -180,6 +180,7 @@ fn in_words(text: &str) -> Option<String> {
     // The camera's own clock; seconds tell nobody anything, and a time zone behind them stays.
     let (minute, rest) = time.split_at_checked(5).unwrap_or(("", time));
     let zone = rest.trim_start_matches(|letter: char| letter == ':' || letter == '.' || letter.is_ascii_digit());
+    let zone = if zone == "Z" { " UTC" } else { zone };
     let comma = if minute.is_empty() { "" } else { ", " };
     Some(format!("{day} {month} {year}{comma}{minute}{zone}"))
 }
@@ -264,6 +265,7 @@ mod tests {
     fn moments_are_read_by_people() {
         assert_eq!(moment("2018-06-30T06:31:58"), "30 Jun 2018, 06:31");
         assert_eq!(moment("2018-06-03T06:31:58+02:00"), "3 Jun 2018, 06:31+02:00");
+        assert_eq!(moment("2020-02-02T09:00:00Z"), "2 Feb 2020, 09:00 UTC");
         assert_eq!(moment("2018-06-30"), "30 Jun 2018");
         for text in ["Tuesday", "2018-13-01", "2018-06", "2018-06-30-1", "T", ""] {
             assert_eq!(moment(text), text);

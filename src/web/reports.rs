@@ -34,7 +34,7 @@ const CUSTOMERS_MAX: usize = 100;
 const SHOWN: [&str; 8] = ["record", "customer", "path", "verdict", "grade", "method", "decided_by", "decided_at"];
 
 /// What people call them.
-const HEADINGS: [&str; 8] = ["Record", "Customer", "File", "State", "As", "Proven by", "Decided by", "Decided"];
+const HEADINGS: [&str; 8] = ["Record", "Customer", "File", "State", "As", "Speaks for it", "Decided by", "Decided"];
 
 /// A cell as people read it; the files keep the exact words.
 fn in_words(column: &str, cell: &Cell) -> String {

@@ -24,6 +24,9 @@ pub(super) fn counted(count: i64, one: &str, many: &str) -> String {
 
 /// A size in bytes, to about two digits, in powers of 1,000 as file managers and cameras count.
 pub(super) fn size(bytes: i64) -> String {
+    if bytes == 1 {
+        return "1 byte".to_owned();
+    }
     let mut value = bytes as f64;
     for unit in ["bytes", "kB", "MB", "GB", "TB"] {
         if value < 999.5 || unit == "TB" {
@@ -121,6 +124,7 @@ mod tests {
     fn sizes_keep_two_digits() {
         for (bytes, text) in [
             (0, "0 bytes"),
+            (1, "1 byte"),
             (999, "999 bytes"),
             (1_000, "1.0 kB"),
             (9_960, "10 kB"),

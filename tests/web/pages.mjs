@@ -91,6 +91,11 @@ async function visitor(options = {}) {
 async function narrow_enough(page, name) {
   const wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
   assert.equal(wide, 0, `${name} scrolls sideways at ${page.viewportSize().width}`);
+  const beyond = await page.evaluate(() => [...document.querySelectorAll(".desk a")].filter((link) => {
+    const { left, right } = link.getBoundingClientRect();
+    return left < 0 || right > document.documentElement.clientWidth;
+  }).map((link) => link.textContent));
+  assert.deepEqual(beyond, [], `${name} hides ways to other pages at ${page.viewportSize().width}`);
 }
 
 async function looked_at(page, name) {
@@ -103,7 +108,7 @@ async function looked_at(page, name) {
     await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
   }
   // What 1280 and 640 pixels are at 200 % and at 400 %.
-  for (const width of [640, 320]) {
+  for (const width of [640, 360, 320]) {
     await page.setViewportSize({ width, height: 900 });
     await narrow_enough(page, name);
   }

@@ -317,6 +317,7 @@ function chosen(input) {
 const numbers = new Intl.NumberFormat("en");
 
 function size(bytes) {
+  if (bytes === 1) return "1 byte";
   let value = bytes;
   for (const unit of ["bytes", "kB", "MB", "GB"]) {
     if (value < 999.5) return `${value.toFixed(value < 9.95 && unit !== "bytes" ? 1 : 0)} ${unit}`;
