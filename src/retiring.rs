@@ -28,10 +28,11 @@ const AWAY_SECONDS: i64 = DAY_SECONDS;
 /// Records that one unit of work gives up, so that no acknowledgement waits for long behind it.
 const BATCH: i64 = 200;
 
-/// When a customer to whom it is told at `now` may lose what is missing: the first midnight (UTC) after settings' notice.
+/// When a customer to whom it is told at `now` may lose what is missing: at noon (UTC) of the first day after settings' notice. By then that
+/// day, as pages and mail name it, has begun wherever they are read, so nothing is given up before it.
 pub fn not_before(now: Micros, settings: &Retire) -> Micros {
     let day = now.seconds().div_euclid(DAY_SECONDS) + 1 + settings.notice_days as i64;
-    Micros::from_seconds(day * DAY_SECONDS)
+    Micros::from_seconds(day * DAY_SECONDS + DAY_SECONDS / 2)
 }
 
 /// The moment since which nothing came of whom something is announced to at `now`; none where nothing is given up.
@@ -66,7 +67,8 @@ pub fn pass(
     };
     let before = catalogue.read(|tx| tx.retiring_done_at())?;
     let away = before.map_or(0, |before| now.seconds() - before.seconds());
-    let put_off = if away > AWAY_SECONDS { away } else { 0 };
+    // In whole days, so that it stays noon.
+    let put_off = if away > AWAY_SECONDS { (away + DAY_SECONDS - 1) / DAY_SECONDS * DAY_SECONDS } else { 0 };
     let at = not_before(now, settings);
     let announced = catalogue.write(move |tx| -> Result<usize, catalogue::Error> {
         tx.retiring_done(now, put_off)?;

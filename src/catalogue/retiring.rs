@@ -34,11 +34,13 @@ pub struct AnnouncedTo {
     pub announced: Announced,
 }
 
-/// Of a customer `c`: nothing came since `?1`, everything that came is decided, and they can be told: the account is open, and there
-/// is a password, a key, or an address for mail.
+/// Of a customer `c`: nothing came since `?1`, not even a part of a file, everything that came is decided, and they can be told: the
+/// account is open, and there is a password, a key, or an address for mail.
 const SILENT: &str = "c.disabled = 0 \
      AND (c.password_hash IS NOT NULL OR c.mail_address IS NOT NULL OR EXISTS (SELECT 1 FROM customer_keys k WHERE k.customer = c.id)) \
-     AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.customer = c.id AND (u.received_at > ?1 OR u.state IN ('received', 'stored')))";
+     AND NOT EXISTS (SELECT 1 FROM uploads u WHERE u.customer = c.id AND (u.received_at > ?1 OR u.state IN ('received', 'stored'))) \
+     AND NOT EXISTS (SELECT 1 FROM partials p WHERE p.customer = c.id AND p.touched_at > ?1) \
+     AND NOT EXISTS (SELECT 1 FROM browser_transfers b WHERE b.customer = c.id AND b.touched_at > ?1)";
 
 /// Of a record `r`: nothing came back nor is just being put back, nobody is asked about it, and it is looked for since before `?1`.
 const OVERDUE: &str = "r.retired_at IS NULL AND r.imported_at <= ?1 AND coalesce(r.wanted_since, 0) <= ?1 \
@@ -231,7 +233,26 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Goes on looking for whatever was announced to a customer; the time begins anew. Returns how many records that are.
+    /// Takes back what [`Tx::keep_looking`] did at `at`: the time goes on as if nobody had asked for more, so it is announced anew, with the
+    /// whole notice. Returns how many records that are.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn keep_looking_no_more(&self, customer: CustomerId, who: &str, at: Micros) -> Result<usize, Error> {
+        // Whoever was announced something had asked for no more time since before, so nothing is lost with the moment.
+        let left = self.execute(
+            "UPDATE records SET wanted_since = NULL WHERE customer = ?1 AND wanted_since = ?2 AND retired_at IS NULL",
+            (customer.0, at.0),
+        )?;
+        if left > 0 {
+            let text = format!("{left} are not looked for longer than before after all");
+            self.event("keep", Some(customer), None, None, who, &text)?;
+        }
+        Ok(left)
+    }
+
+    /// Goes on looking for whatever was announced to a customer; the time begins anew. Returns how many records that are. All of one
+    /// call bear one moment, `now`, by which that can be taken back.
     ///
     /// # Errors
     /// When the catalogue fails.

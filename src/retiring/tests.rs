@@ -3,14 +3,14 @@ use super::*;
 const DAY: i64 = DAY_SECONDS;
 
 /// A catalogue with `anna` (1), who has a password and lost the records 1 and 2, and `bert` (2), who has no way in and lost 3; all
-/// imported at noon of day 0.
+/// imported on the evening of day 0.
 fn shop() -> (tempfile::TempDir, Catalogue) {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = Catalogue::open(&folder.path().join("catalogue.sqlite")).unwrap();
     sql(
         &catalogue,
         "INSERT INTO customers (id, name, password_hash, created_at) VALUES (1, 'anna', 'x', 0), (2, 'bert', NULL, 0);
-         INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES (1, 1, 'a', 43200000000, 1), (2, 1, 'b', 43200000000, 2), (3, 2, 'c', 0, 3);
+         INSERT INTO records (id, customer, name, imported_at, changed_seq) VALUES (1, 1, 'a', 64800000000, 1), (2, 1, 'b', 64800000000, 2), (3, 2, 'c', 0, 3);
          INSERT INTO submissions (id, customer, started_at, last_at) VALUES (1, 1, 0, 0);",
     );
     (folder, catalogue)
@@ -21,7 +21,7 @@ fn sql(catalogue: &Catalogue, sql: &str) {
 }
 
 fn day(number: i64) -> Micros {
-    Micros::from_seconds(number * DAY + 3600)
+    Micros::from_seconds(number * DAY + 13 * 3600)
 }
 
 /// After 100 days of silence it is announced, 10 days before.
@@ -93,6 +93,22 @@ fn whatever_happens_meanwhile_calls_it_off() {
 }
 
 #[test]
+fn a_file_that_is_still_being_sent_counts() {
+    for unfinished in [
+        "INSERT INTO partials (id, customer, path, spool_file, endpoint, node, started_at, touched_at)
+            VALUES (1, 1, X'61', 'f', 'ftp', 'n', 0, ",
+        "INSERT INTO browser_transfers (id, customer, path, length, metadata, touched_at) VALUES (1, 1, X'61', 9, '', ",
+    ] {
+        let (_folder, catalogue) = shop();
+        passes(&catalogue, 99..=105, false);
+        assert_eq!(announced(&catalogue), Some((2, 112)));
+        sql(&catalogue, &format!("{unfinished}{})", day(106).0));
+        assert_eq!(passes(&catalogue, 106..=205, false), [], "{unfinished}");
+        assert_eq!(announced(&catalogue), None);
+    }
+}
+
+#[test]
 fn what_comes_while_a_pass_gives_up_counts_at_once() {
     let (_folder, catalogue) = shop();
     passes(&catalogue, 99..=111, false);
@@ -107,6 +123,13 @@ fn what_comes_while_a_pass_gives_up_counts_at_once() {
 fn a_customer_may_ask_for_more_time() {
     let (_folder, catalogue) = shop();
     passes(&catalogue, 99..=105, false);
+    let kept = catalogue.write(|tx| tx.keep_looking(CustomerId(1), "anna", day(105))).unwrap();
+    assert_eq!((kept, announced(&catalogue)), (2, None));
+    let taken_back =
+        |at: i64| catalogue.write(move |tx| tx.keep_looking_no_more(CustomerId(1), "anna", day(at))).unwrap();
+    assert_eq!((taken_back(104), taken_back(105), taken_back(105)), (0, 2, 0));
+    assert_eq!(passes(&catalogue, 105..=106, false), []);
+    assert_eq!(announced(&catalogue), Some((2, 116)), "announced anew, with the whole notice");
     let kept = catalogue.write(|tx| tx.keep_looking(CustomerId(1), "anna", day(105))).unwrap();
     assert_eq!((kept, announced(&catalogue)), (2, None));
     assert_eq!(passes(&catalogue, 106..=205, false), []);
@@ -167,7 +190,7 @@ fn a_day_gives_up_no_more_than_settings_say_and_nothing_while_a_store_is_away() 
     sql(
         &catalogue,
         "WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 507)
-         INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 1, 'r' || i, 43200000000, i FROM n;",
+         INSERT INTO records (id, customer, name, imported_at, changed_seq) SELECT i, 1, 'r' || i, 64800000000, i FROM n;",
     );
     let few = Retire { records_per_day: 300, ..settings() };
     let on = |at: i64, may_retire| pass(&catalogue, &few, false, may_retire, day(at)).unwrap();

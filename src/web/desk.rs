@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use super::WebContext;
 use super::cards::{Card, card};
 use super::files::{FileLine, file_line};
-use super::pages::{Fault, read, write};
+use super::pages::{Fault, Kept, read, write};
 use super::text::{counted, in_short, long_day, minute, query};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, Happened, MissingFilter};
@@ -42,6 +42,11 @@ pub(super) struct Asked {
     at: String,
     done: String,
     kept: String,
+    since: String,
+    left: String,
+    of: String,
+    record: String,
+    removed: String,
 }
 
 /// A number in an address; `first` for an empty text.
@@ -252,9 +257,11 @@ struct GivenUpPage {
     frame: Frame,
     records: Vec<GivenUpCard>,
     announced: Vec<AnnouncedLine>,
-    restored: bool,
-    /// Something that was to be given up is looked for on.
-    kept: bool,
+    /// Of whom a record is looked for again, and which: so that it can be taken back.
+    restored: Option<(i64, i64)>,
+    removed: &'static str,
+    /// What was done about pictures that were to be given up.
+    kept: Option<Kept>,
     next: Option<String>,
     later: bool,
 }
@@ -300,8 +307,13 @@ pub(super) async fn given_up(
         frame: Frame::of(&visitor),
         records,
         announced: announced.iter().map(|line| announced_line(line, mail)).collect(),
-        restored: asked.done == "restored",
-        kept: !asked.kept.is_empty(),
+        restored: asked.of.parse().ok().zip(asked.record.parse().ok()).filter(|_| asked.done == "restored"),
+        removed: match asked.removed.as_str() {
+            "" => "",
+            "none" => "Nothing was changed: it is back by now.",
+            _ => "Taken back: nobody looks for it any more.",
+        },
+        kept: Kept::of(&asked.kept, &asked.since, &asked.left, CustomerId(place(&asked.of, 0)?)),
         next,
         later: !asked.at.is_empty(),
     };
@@ -344,7 +356,8 @@ pub(super) async fn restore(
 ) -> Result<Response, Fault> {
     let who = visitor.name();
     write(&context, move |tx| tx.restore(CustomerId(form.customer), &[RecordId(form.record)], &who)).await?;
-    Ok(Redirect::to("/removed?done=restored").into_response())
+    let (customer, record) = (form.customer, form.record);
+    Ok(Redirect::to(&format!("/removed?done=restored&of={customer}&record={record}")).into_response())
 }
 
 #[derive(Template)]

@@ -156,8 +156,8 @@ struct Customer {
     frame: Frame,
     customer: Progress,
     lists: Lists,
-    /// How many are looked for on that were to be given up.
-    kept: Option<String>,
+    /// What was done about pictures that were to be given up.
+    kept: Option<Kept>,
     live_seconds: u32,
     send: Sender,
 }
@@ -179,6 +179,36 @@ struct OneList {
     /// What leads to the next page, if there is one.
     next: Option<String>,
     live_seconds: u32,
+}
+
+/// What the form before did about pictures that were to be given up.
+pub(super) struct Kept {
+    pub(super) said: String,
+    /// What takes it back: of whom, and its moment.
+    pub(super) undo: Option<(CustomerId, String)>,
+}
+
+impl Kept {
+    /// By what an address says of that; nothing where it says nothing.
+    pub(super) fn of(kept: &str, since: &str, left: &str, customer: CustomerId) -> Option<Self> {
+        let pictures = |count: i64| counted(count, "picture", "pictures");
+        if let Ok(left) = left.parse() {
+            let said = match left {
+                0 => "There was nothing to take back any more.".to_owned(),
+                left => {
+                    format!("Taken back. That {} will be removed is announced anew within the hour.", pictures(left))
+                }
+            };
+            return Some(Kept { said, undo: None });
+        }
+        Some(match kept.parse().ok()? {
+            0 => Kept { said: "Nothing was going to be removed any more.".to_owned(), undo: None },
+            kept => Kept {
+                said: format!("We keep looking for {}.", pictures(kept)),
+                undo: removals::moment(since).map(|at| (customer, at.0.to_string())),
+            },
+        })
+    }
 }
 
 /// Whichever lists a page shows; the others are empty.
@@ -233,7 +263,7 @@ pub(super) async fn customer(
     Query(sent): Query<Sent>,
 ) -> Result<Html<String>, Fault> {
     let id = CustomerId(id.parse().map_err(|_| Fault::NoPage)?);
-    let kept = sent.kept.parse().ok().map(|kept| counted(kept, "picture", "pictures"));
+    let kept = Kept::of(&sent.kept, &sent.since, &sent.left, id);
     let counts = counts(&context, id).await?.ok_or(Fault::NoPage)?;
     let send = Sender::of(&context, id, sent.count()).await?;
     let found = read(&context, move |tx| {

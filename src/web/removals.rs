@@ -40,7 +40,9 @@ pub(super) async fn remove(
         removed += write(&context, move |tx| tx.retire(id, &some, &who, why, at)).await?.len();
     }
     let removed = if removed == 0 { "none".to_owned() } else { at.0.to_string() };
-    Ok(Redirect::to(&format!("/customers/{id}/missing?removed={removed}")).into_response())
+    // Whoever works for the shop may take back there that it is looked for again.
+    let back = if field(&fields, "from") == "removed" { "/removed".into() } else { format!("/customers/{id}/missing") };
+    Ok(Redirect::to(&format!("{back}?removed={removed}")).into_response())
 }
 
 /// `/customers/{id}/restore`: the chosen records are looked for again, or those that were given up at one moment, or all.
@@ -67,7 +69,7 @@ pub(super) async fn restore(
     Ok(Redirect::to(&format!("/customers/{id}/missing?restored={restored}")).into_response())
 }
 
-/// `/customers/{id}/keep`: what was announced to be given up is looked for on.
+/// `/customers/{id}/keep`: what was announced to be given up is looked for on, or that is taken back.
 pub(super) async fn keep(
     State(context): State<Arc<WebContext>>,
     Extension(visitor): Extension<Visitor>,
@@ -75,10 +77,22 @@ pub(super) async fn keep(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Fault> {
     let (id, who) = (customer(&id)?, visitor.name());
-    let kept = write(&context, move |tx| tx.keep_looking(id, &who, Micros::now())).await?;
     // Whoever works for the shop does it from the list of all customers.
     let back = if field(&fields, "from") == "removed" { "/removed".to_owned() } else { format!("/customers/{id}") };
-    Ok(Redirect::to(&format!("{back}?kept={kept}")).into_response())
+    let said = match field(&fields, "undo") {
+        "" => {
+            let now = Micros::now();
+            let kept = write(&context, move |tx| tx.keep_looking(id, &who, now)).await?;
+            // By the moment, and of whom, it can be taken back.
+            format!("kept={kept}&since={}&of={id}", now.0)
+        }
+        at => {
+            let at = moment(at).ok_or(Fault::Asked("What is taken back is named by its moment."))?;
+            let left = write(&context, move |tx| tx.keep_looking_no_more(id, &who, at)).await?;
+            format!("left={left}")
+        }
+    };
+    Ok(Redirect::to(&format!("{back}?{said}")).into_response())
 }
 
 fn customer(id: &str) -> Result<CustomerId, Fault> {

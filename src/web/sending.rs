@@ -75,6 +75,10 @@ pub(super) struct Sent {
     pub(super) sent: String,
     /// How many are looked for on since the page before.
     pub(super) kept: String,
+    /// The moment by which that can be taken back.
+    pub(super) since: String,
+    /// How many are looked for no longer than before after all.
+    pub(super) left: String,
 }
 
 impl Sent {

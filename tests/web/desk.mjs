@@ -60,5 +60,10 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await looked_at(sue, "given-up");
   await sue.getByRole("button", { name: /Look for it again/ }).click();
   await sue.getByText("It is looked for again.").waitFor();
+  await looked_at(sue, "given-up-restored");
+  await sue.getByRole("button", { name: "Undo" }).click();
+  await sue.getByText("Taken back: nobody looks for it any more.").waitFor();
+  await sue.getByRole("button", { name: /Look for it again/ }).click();
+  await sue.getByText("It is looked for again.").waitFor();
   await sue.goto(web);
 }

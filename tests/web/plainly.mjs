@@ -49,6 +49,8 @@ export async function plainly({ visitor, sign_in, looked_at, operator, reunite, 
   await anna.getByRole("button", { name: "Keep looking" }).click();
   await anna.getByText(/We keep looking for \d+ pictures/).waitFor();
   await looked_at(anna, "kept");
+  await anna.getByRole("button", { name: "Undo" }).click();
+  await anna.getByText(/Taken back. That \d+ pictures will be removed is announced anew/).waitFor();
 
   // All that a search leaves, at once, and back.
   await anna.goto(`${home}/missing?words=butter`);

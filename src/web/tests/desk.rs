@@ -121,8 +121,8 @@ fn what_was_given_up_says_who_and_why_and_is_looked_for_again() {
     has(&pages.get("/records/2/send"), &["What happened to it", "Removed: nobody looks for it any more"]);
     let form = format!("mark={}&customer=7&record=2", pages.mark(&pages.operator));
     let done = pages.post("/removed", &pages.operator, &form);
-    assert_eq!(header(&done, "location"), Some("/removed?done=restored"));
-    has(&pages.get("/removed?done=restored"), &["It is looked for again", "Nothing was removed"]);
+    assert_eq!(header(&done, "location"), Some("/removed?done=restored&of=7&record=2"));
+    has(&pages.get("/removed?done=restored&of=7&record=2"), &["It is looked for again", "Nothing was removed"]);
 }
 
 #[test]

@@ -106,8 +106,50 @@ fn what_is_announced_says_its_day_everywhere_and_can_be_put_off() {
     let desk = pages.get("/removed");
     assert!(desk.contains("Announced") && desk.contains("1 picture on 1 March 2027"), "{desk}");
     let kept = pages.post("/customers/7/keep", &anna, &format!("mark={}", pages.mark(&anna)));
-    assert_eq!(header(&kept, "location"), Some("/customers/7?kept=1"));
-    let page = pages.ask("GET", "/customers/7?kept=1", &anna);
+    let place = header(&kept, "location").unwrap().to_owned();
+    assert!(place.starts_with("/customers/7?kept=1&since="), "{place}");
+    let page = pages.ask("GET", &place, &anna);
     assert!(page.contains("We keep looking for 1 picture.") && !page.contains("2027"), "{page}");
     assert!(!pages.get("/removed").contains("Announced"));
+
+    let wanted = || {
+        let kept = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
+        kept.query_row("SELECT wanted_since FROM records WHERE id = 7", [], |row| row.get::<_, Option<i64>>(0)).unwrap()
+    };
+    let undo = |page: &str| page.split_once("name=\"undo\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    assert_eq!(wanted(), undo(&page).parse().ok());
+    let form = format!("mark={}&undo={}", pages.mark(&anna), undo(&page));
+    let taken = pages.post("/customers/7/keep", &anna, &form);
+    assert_eq!((header(&taken, "location"), wanted()), (Some("/customers/7?left=1"), None));
+    assert!(pages.ask("GET", "/customers/7?left=1", &anna).contains("Taken back. That 1 picture will be removed"));
+    let again = pages.post("/customers/7/keep", &anna, &form);
+    assert!(pages.ask("GET", header(&again, "location").unwrap(), &anna).contains("nothing to take back"));
+
+    // The desk does both from its own list.
+    pages.sql("UPDATE records SET retire_at = 1803859200000000 WHERE id = 7");
+    let mark = pages.mark(&pages.operator);
+    let kept = pages.post("/customers/7/keep", &pages.operator, &format!("mark={mark}&from=removed"));
+    let page = pages.get(header(&kept, "location").unwrap());
+    assert!(page.contains("We keep looking for 1 picture.") && page.contains("action=\"/customers/7/keep\""), "{page}");
+    let form = format!("mark={mark}&from=removed&undo={}", undo(&page));
+    let taken = pages.post("/customers/7/keep", &pages.operator, &form);
+    assert_eq!((header(&taken, "location"), wanted()), (Some("/removed?left=1"), None));
+}
+
+#[test]
+fn the_desk_looks_again_and_takes_that_back_from_one_page() {
+    let pages = Pages::start();
+    pages.two_customers();
+    pages.sql("UPDATE records SET retired_at = 1, retired_why = 'gone' WHERE id = 7");
+    let mark = pages.mark(&pages.operator);
+    let restored = pages.post("/removed", &pages.operator, &format!("mark={mark}&customer=7&record=7"));
+    assert_eq!(retired(&pages), [0; 0]);
+    let page = pages.get(header(&restored, "location").unwrap());
+    assert!(page.contains("It is looked for again.") && page.contains("action=\"/customers/7/remove\""), "{page}");
+    let form = format!("mark={mark}&from=removed&record=7");
+    let taken = pages.post("/customers/7/remove", &pages.operator, &form);
+    let place = header(&taken, "location").unwrap();
+    assert!(place.starts_with("/removed?removed="), "{place}");
+    assert!(pages.get(place).contains("Taken back: nobody looks for it any more."));
+    assert_eq!(retired(&pages), [7]);
 }
