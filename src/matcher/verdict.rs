@@ -17,7 +17,8 @@
 //!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
 //!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
 //!    that record's own original is certain. A file that leaves something of the thumbnail unexplained has lost something, and may be a
-//!    copy of what another record lost, if it comes as close to that one's thumbnail as copies do. Where siblings are about, frames or cards that resemble either, the file has to make
+//!    copy of what another record lost, if it comes as close to that one's thumbnail as copies do; nor may its tone have changed all
+//!    over. Where siblings are about, frames or cards that resemble either, the file has to make
 //!    it as an original does, not as a copy, unless its recorded name tells it from them. Where the recorded name (as in tier 3) and size are the file's, contents and
 //!    records whose names say another shot of the same camera are no rivals; where length and size are, records of which
 //!    another length is recorded. A file that was recorded, by length or name, needs to make the thumbnail only as closely as a
@@ -317,6 +318,8 @@ fn proven_by_recipe(pairs: &[Pair], open: &[usize]) -> Option<usize> {
             && !pair.agreement.name_differs
             && !pair.agreement.taken_differs()
             && !pair.reproduces_another
+            // An edited file may come as near to a thumbnail of few tones as copies do.
+            && (pair.reproduces_wholly || pair.close.is_some() || pair.telling.is_some_and(|residual| is_unedited(&residual)))
             && (pair.reproduces_wholly || pair.agreement.name && pair.agreement.size || !pair.resembles_anothers_copy)
             && (pair.reproduces_exactly || pair.told_by_name() || !has_family(pairs, pair))
     };
@@ -360,13 +363,18 @@ fn proven_by_name(pair: &Pair) -> bool {
         && !pair.image.truncated;
     let close = residual.z_strict < NAME_Z_MAX
         && residual.z_fine < NAME_FINE_Z_MAX
-        && residual.colour_deviation < NAME_COLOUR_MAX
-        && (residual.saturation - 1.0).abs() < NAME_SATURATION_MAX
-        && (residual.contrast - 1.0).abs() < NAME_CONTRAST_MAX
+        && is_unedited(residual)
         && residual.shift < NAME_SHIFT_MAX
         && residual.detail >= NAME_DETAIL_MIN
         && residual.turn < 4;
     claims && close && (agreement.size || enlarged(pair.image, residual))
+}
+
+/// True when no correction of colours would improve the fit: an edit changes them, a re-save does not.
+fn is_unedited(residual: &Residual) -> bool {
+    residual.colour_deviation < NAME_COLOUR_MAX
+        && (residual.saturation - 1.0).abs() < NAME_SATURATION_MAX
+        && (residual.contrast - 1.0).abs() < NAME_CONTRAST_MAX
 }
 
 /// True when the upload is clearly larger than the part of the thumbnail that shows it.

@@ -357,3 +357,20 @@ fn of_two_copies_the_one_that_proves_it_is_attached() {
         assert_eq!(attached(&facts), [(exact, 1, Method::Recipe)]);
     }
 }
+
+#[test]
+fn a_file_whose_tone_was_changed_is_no_copy_however_near_it_comes() {
+    let mut facts = silent(1, 1, vec![made(1, 1, true)]);
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
+    let measured = &mut facts.candidates[0].measured[0];
+    let fit = measured.fit.as_mut().unwrap();
+    (fit.d, fit.tone, fit.close) = (2.9, Some(0.8), false);
+    measured.residual.as_mut().unwrap().contrast = 1.09;
+    assert_eq!(attached(&facts), []);
+    assert_eq!(for_review(&facts), [1]);
+    let mut coarse = facts.clone();
+    coarse.candidates[0].measured[0].residual.as_mut().unwrap().contrast = 1.0;
+    assert_eq!(attached(&coarse), [(1, 1, Method::Recipe)], "its colours are as they were, only few of them are left");
+    facts.candidates[0].measured[0].fit.as_mut().unwrap().d = 0.0;
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "nothing is left that an edit could have done");
+}
