@@ -161,7 +161,7 @@ async fn show(context: &Arc<WebContext>, place: &Place, question: Question) -> R
     }
     let next = Place { customer: place.customer.clone(), behind: question.id.to_string(), ..Place::default() };
     Ok(Shown {
-        card: card(&question.record),
+        card: Card { id: question.id.0, ..card(&question.record) },
         customer: question.customer.0,
         customer_name: shown(question.customer_name.as_bytes()),
         said: question.said,

@@ -58,7 +58,7 @@ fn the_queue_shows_the_likeliest_first_and_nothing_as_markup() {
     let page = pages.get("/review");
     assert_eq!(status(&page), 200);
     assert_eq!(candidates(&page), ["12", "11"]);
-    assert!(page.contains("2 left"));
+    assert!(page.contains("2 left") && page.contains("<a href=\"/records/1/send\">r1</a>"), "{page}");
     assert!(page.contains("It would come back as a copy"));
     assert!(page.contains("first&#60;u&#62;.jpg") && page.contains("Less &#60;likely&#62;"), "{page}");
     for raw in ["<u>", "<likely>", "<i>one", "<b>anna"] {
