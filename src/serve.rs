@@ -299,6 +299,7 @@ async fn listen(config: &Config, house: &House) -> Result<(), Error> {
         counts: web::Counts::default(),
         browser: Arc::clone(&browser),
         ports: ways_in.ports(config),
+        identity: ways_in.identity(),
         endpoints: ways.clone(),
         line: ways_in::pages_line(config)?,
         zone: config.web.time_zone.clone(),

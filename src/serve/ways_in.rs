@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::keys::PrivateKey;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -20,7 +21,7 @@ use crate::endpoint::login::{Authorities, LoginSettings, Logins, PenaltySettings
 use crate::endpoint::public_address::PublicAddress;
 use crate::endpoint::sftp::{self, SftpContext, SftpSettings, host_key};
 use crate::endpoint::tls::Tls;
-use crate::web::{Line, Ports};
+use crate::web::{Identity, Line, Ports};
 
 /// Connections that may wait to be accepted; the system allows as many by default. Of more than that, Linux lets clients believe
 /// that they are connected and forgets some, who then wait for a greeting: with the usual 128, hundreds that came at once.
@@ -85,6 +86,13 @@ impl WaysIn {
     /// The connections of FTP and SFTP.
     pub fn connections(&self) -> Arc<Connections> {
         Arc::clone(&self.sftp.1.connections)
+    }
+
+    /// By what clients can tell this server from a stranger.
+    pub fn identity(&self) -> Identity {
+        let shown = |key| (PrivateKey::algorithm(key).to_string(), host_key::fingerprint(key));
+        let tls = self.ftp.iter().find_map(|(_, context)| context.tls.clone());
+        Identity { host_keys: self.sftp.1.host_keys.iter().map(shown).collect(), tls }
     }
 
     /// The ports that customers are told.

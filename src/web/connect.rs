@@ -15,7 +15,8 @@ use super::pages::Fault;
 use super::qr::Code;
 use super::text::percent;
 use super::visitor::{Door, Frame, Visitor};
-use crate::domain::CustomerId;
+use crate::domain::{CustomerId, Digest};
+use crate::endpoint::tls::Tls;
 use crate::tree::shown;
 
 /// Where files are received: the ports of the listeners, as far as there are any.
@@ -25,6 +26,27 @@ pub struct Ports {
     pub ftp: Option<u16>,
     /// Of SFTP and scp.
     pub sftp: Option<u16>,
+}
+
+/// By what a client can tell this server from a stranger that pretends to be it.
+#[derive(Default)]
+pub struct Identity {
+    /// The host keys of SFTP: algorithm and fingerprint, as clients show them.
+    pub host_keys: Vec<(String, String)>,
+    /// Who has the certificate of FTP; nothing without TLS.
+    pub tls: Option<Arc<Tls>>,
+}
+
+impl Identity {
+    /// What a client shows when it connects for the first time, and for what.
+    fn fingerprints(&self) -> Vec<(String, String)> {
+        let keys = self.host_keys.iter().map(|(algorithm, print)| (format!("SFTP, {algorithm}"), print.clone()));
+        // In pairs, as programs for FTP show it.
+        let pairs = |digest: Digest| digest.0.map(|byte| format!("{byte:02x}")).join(":");
+        let certificate =
+            self.tls.iter().map(|tls| ("FTP, certificate (SHA-256)".to_owned(), pairs(tls.fingerprint())));
+        keys.chain(certificate).collect()
+    }
 }
 
 /// What a program has to be told.
@@ -42,6 +64,7 @@ struct Connect {
     id: CustomerId,
     name: String,
     account: Account,
+    fingerprints: Vec<(String, String)>,
     /// For a phone's camera: the address of the pages, and that of the files for programs that take such.
     codes: Vec<Shown>,
 }
@@ -70,7 +93,8 @@ pub(super) async fn page(
     let account = account(&context, &door, id).await?;
     let name = shown(account.user.as_bytes());
     let codes = codes(&door, &account);
-    Ok(Html(Connect { frame: Frame::of(&visitor), id, name, account, codes }.render()?))
+    let fingerprints = context.identity.fingerprints();
+    Ok(Html(Connect { frame: Frame::of(&visitor), id, name, account, fingerprints, codes }.render()?))
 }
 
 /// Nothing where the pages are known by this machine's own names only: a phone would look for them on itself.

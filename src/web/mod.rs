@@ -57,7 +57,7 @@ use crate::endpoint::login::Logins;
 use crate::networks::Networks;
 use crate::pipeline::Pipeline;
 
-pub use connect::Ports;
+pub use connect::{Identity, Ports};
 pub use counts::Counts;
 pub use listener::Line;
 pub use pictures::Pictures;
@@ -90,6 +90,8 @@ pub struct WebContext {
     pub browser: Arc<Browser>,
     /// Where customers send their files otherwise.
     pub ports: Ports,
+    /// By what clients can tell this server from a stranger.
+    pub identity: Identity,
     /// What listens where on this machine: the kind, in a word, and its addresses, with commas between them.
     pub endpoints: Vec<(&'static str, String)>,
     /// How visitors come in.

@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::routes::{Carries, Id, Who, table};
-use super::{Counts, Line, Pictures, Ports, Shown, WebContext, new_token, serve, token_address};
+use super::{Counts, Identity, Line, Pictures, Ports, Shown, WebContext, new_token, serve, token_address};
 use crate::catalogue::Catalogue;
 use crate::condition::Condition;
 use crate::config::Config;
@@ -92,6 +92,7 @@ impl Pages {
             counts: Counts::default(),
             browser,
             ports: Ports { ftp: Some(2121), sftp: Some(2222) },
+            identity: Identity { host_keys: vec![("ssh-ed25519".to_owned(), "SHA256:abc".to_owned())], tls: None },
             endpoints: vec![("ftp", "127.0.0.1:2121".to_owned())],
             line,
             zone: Zone::default(),

@@ -231,6 +231,8 @@ async function story() {
   const report = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "CSV" }).click()]);
   assert.match(readFileSync(await report[0].path(), "utf8"), /broken\.jpg/);
   await anna.goto(`${home}/connect`);
+  await anna.getByText(/^SHA256:[A-Za-z0-9+/]{43}$/).first().waitFor();
+  await anna.getByText(/^([0-9a-f]{2}:){31}[0-9a-f]{2}$/).waitFor();
   await looked_at(anna, "connect");
   const file = await Promise.all([anna.waitForEvent("download"), anna.getByRole("link", { name: "For FileZilla" }).click()]);
   assert.match(readFileSync(await file[0].path(), "utf8"), /<User>anna<\/User>/);
