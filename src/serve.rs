@@ -122,9 +122,8 @@ impl Lock {
         }
     }
 
-    /// Lets other processes know at which address the pages are, by `folder::pages_at` of the command line.
+    /// Lets other processes know at which address the pages are, once for each lock.
     fn say(&self, address: &str) -> std::io::Result<()> {
-        self.file.set_len(0)?;
         self.file.write_all_at(address.as_bytes(), 0)
     }
 }

@@ -29,7 +29,6 @@ pub struct Ports {
 }
 
 /// By what a client can tell this server from a stranger that pretends to be it.
-#[derive(Default)]
 pub struct Identity {
     /// The host keys of SFTP: algorithm and fingerprint, as clients show them.
     pub host_keys: Vec<(String, String)>,

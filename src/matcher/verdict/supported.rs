@@ -65,9 +65,8 @@ fn claim(pair: &Pair) -> Option<Claim> {
     }
     let is_copy = agreement.smaller && agreement.aspect || !agreement.size_known;
     let of_the_size = agreement.size || is_copy && is_larger_by(LARGER_MIN, pair.image, &telling);
-    // The name of an empty page tells it from all others of that size.
-    let blank = agreement.size && agreement.name_is_only;
-    if agreement.name_informs && of_the_size && (pair.detail >= DETAIL_MIN || blank) {
+    // With the recorded size, an informative name tells even an empty page from all others.
+    if agreement.name_informs && of_the_size && (pair.detail >= DETAIL_MIN || agreement.size) {
         return Some(Claim::Name);
     }
     let closely = fit.d <= PLAIN_D_MAX && fit.hz <= PLAIN_HZ_MAX && pair.detail >= PLAIN_DETAIL_MIN;
