@@ -178,7 +178,9 @@ fn examine(pipeline: &Pipeline, blob: Blob) -> Result<Vec<ImageId>, Error> {
         let noted = blob.clone();
         pipeline.catalogue.write_redoable::<_, catalogue::Error>(move |tx| {
             let problem = seen.as_ref().err().map(Unreadable::to_string);
-            tx.blob_examined(&noted, kind.word(), problem.as_deref(), &[first_image(kind, seen.as_ref().ok())])
+            let damage = seen.as_ref().ok().and_then(|seen| seen.header.damage());
+            let images = [first_image(kind, seen.as_ref().ok())];
+            tx.blob_examined(&noted, kind.word(), problem.as_deref(), damage, &images)
         })?;
     }
     Ok(pipeline.catalogue.read(|tx| tx.images_of_blob(blob.id))?)

@@ -83,8 +83,8 @@ impl Tx<'_> {
         })
     }
 
-    /// Notes what was found in a blob: its kind, why nothing could be read from it, and its images. Noted once; a second
-    /// examination of the same bytes changes nothing.
+    /// Notes what was found in a blob: its kind, why nothing could be read from it or what is wrong with it all the same, and its
+    /// images. Noted once; a second examination of the same bytes changes nothing.
     ///
     /// # Errors
     /// When the catalogue fails.
@@ -93,12 +93,13 @@ impl Tx<'_> {
         blob: &Blob,
         kind: &str,
         problem: Option<&str>,
+        damage: Option<&str>,
         images: &[NewImage],
     ) -> Result<(), Error> {
         let noted = self.execute(
-            "UPDATE blobs SET kind = ?2, problem = ?3, examined_at = ?4, last_error = NULL \
+            "UPDATE blobs SET kind = ?2, problem = ?3, damage = ?4, examined_at = ?5, last_error = NULL \
              WHERE id = ?1 AND examined_at IS NULL",
-            (blob.id.0, kind, problem, Micros::now().0),
+            (blob.id.0, kind, problem, damage, Micros::now().0),
         )?;
         if noted == 0 {
             return Ok(());

@@ -1,6 +1,6 @@
 //! What those who work for the shop look through: received files, a search over everything, what was given up, what people decided.
 
-use super::pages::{PROBLEM, RECORD, THUMBNAIL, contains, may_be_problem, shown_record};
+use super::pages::{PROBLEM, RECORD, THUMBNAIL, WRONG, contains, may_be_problem, shown_record};
 use super::{Error, Row, ShownRecord, Subject, Tx};
 use crate::domain::{CustomerId, Digest, Micros, RecordId, UploadId};
 
@@ -74,7 +74,7 @@ pub struct ReceivedFile {
     pub fate: Fate,
     /// The record that has a picture of it.
     pub record: Option<(RecordId, String)>,
-    /// Why it cannot be used, in words.
+    /// Why it cannot be used, or what is wrong with it all the same, in words.
     pub problem: Option<String>,
     /// Whether its transfer broke off.
     pub truncated: bool,
@@ -237,7 +237,7 @@ impl Tx<'_> {
     fn files(&self, of: &str) -> String {
         format!(
             "SELECT u.id, u.customer, c.name, u.path, u.size, u.sha256, u.endpoint, u.received_at, {}, {}, {}, \
-             coalesce(b.problem, u.last_error), u.truncated \
+             {WRONG}, u.truncated \
              FROM uploads u JOIN customers c ON c.id = u.customer LEFT JOIN blobs b ON b.id = u.blob WHERE {of}",
             fate(),
             record_of_upload("r.id"),

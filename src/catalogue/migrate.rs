@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0017_retiring.sql"),
     include_str!("../../schema/sqlite/0018_journal.sql"),
     include_str!("../../schema/sqlite/0019_flat_pages.sql"),
+    include_str!("../../schema/sqlite/0020_damage.sql"),
 ];
 
 /// The schema version this program reads and writes.

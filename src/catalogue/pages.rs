@@ -178,15 +178,18 @@ pub struct ProblemFile {
     pub path: Vec<u8>,
     /// Its size in bytes.
     pub bytes: i64,
-    /// Why no picture could be read from it, in words; none for a transfer that only broke off.
+    /// Why no picture could be read from it, or what is wrong with it all the same, in words; none for a transfer that only broke off.
     pub reason: Option<String>,
     /// Whether the transfer broke off.
     pub truncated: bool,
 }
 
-/// An upload that cannot be used: nothing could be read from it, it was given up, or its transfer broke off; and nothing
-/// was put back from it.
-pub(super) const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' OR u.truncated <> 0) AND u.state NOT IN ('received', 'stored') \
+/// An upload that cannot be used: nothing could be read from it, it was given up, or its transfer broke off; or it is damaged, and
+/// nobody is asked about what can be seen of it; and nothing was put back from it.
+pub(super) const PROBLEM: &str = "(b.problem IS NOT NULL OR u.state = 'failed' OR u.truncated <> 0 OR b.damage IS NOT NULL \
+       AND NOT EXISTS (SELECT 1 FROM images i JOIN candidates k ON k.image = i.id AND k.verdict = 'review' \
+                       JOIN records r ON r.id = k.record AND r.retired_at IS NULL WHERE i.blob = u.blob)) \
+     AND u.state NOT IN ('received', 'stored') \
      AND NOT EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' \
                      WHERE i.blob = u.blob)";
 
@@ -219,9 +222,13 @@ pub(super) fn counts_of(which: &str) -> String {
 pub(super) fn may_be_problem(of: &str) -> String {
     format!(
         "u.id IN (SELECT o.id FROM uploads o WHERE o.customer {of} AND (o.state = 'failed' OR o.truncated <> 0) \
-         UNION ALL SELECT o.id FROM blobs p JOIN uploads o ON o.blob = p.id WHERE p.customer {of} AND p.problem IS NOT NULL)"
+         UNION ALL SELECT o.id FROM blobs p JOIN uploads o ON o.blob = p.id WHERE p.customer {of} AND p.problem IS NOT NULL \
+         UNION ALL SELECT o.id FROM blobs p JOIN uploads o ON o.blob = p.id WHERE p.customer {of} AND p.damage IS NOT NULL)"
     )
 }
+
+/// What is wrong with an upload `u` with the blob `b`, in words; nothing where its transfer broke off and that is all.
+pub(super) const WRONG: &str = "coalesce(b.problem, u.last_error, CASE WHEN u.truncated = 0 THEN b.damage END)";
 
 /// The columns that [`shown_record`] reads, from `records r LEFT JOIN thumbnails t`.
 pub(super) const RECORD: &str = "r.name, r.filename, r.width, r.height, r.taken_at, t.id, t.digest, t.width, t.height";
@@ -363,7 +370,7 @@ impl Tx<'_> {
     /// When the catalogue fails.
     pub fn page_problems(&self, id: CustomerId, after: i64, limit: i64) -> Result<Vec<ProblemFile>, Error> {
         let sql = format!(
-            "SELECT u.path, u.size, coalesce(b.problem, u.last_error), u.truncated, u.id \
+            "SELECT u.path, u.size, {WRONG}, u.truncated, u.id \
              FROM uploads u LEFT JOIN blobs b ON b.id = u.blob WHERE +u.customer = ?1 AND +u.id > ?2 AND {} AND {PROBLEM} \
              ORDER BY u.id LIMIT ?3",
             may_be_problem("= ?1")

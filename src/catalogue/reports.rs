@@ -88,6 +88,8 @@ pub struct FileRow {
     pub last_error: Option<String>,
     /// Why no picture could be read from it.
     pub problem: Option<String>,
+    /// What is wrong with it although a picture could be read from it.
+    pub damage: Option<String>,
     /// The transfer never completed.
     pub truncated: bool,
     /// A picture of it stands on a record.
@@ -166,7 +168,7 @@ pub(super) const FILE: &str = "SELECT c.name, u.path, u.size, u.sha256, b.kind, 
      u.truncated, \
      EXISTS (SELECT 1 FROM images i JOIN attachments a ON a.image = i.id AND a.state = 'standing' WHERE i.blob = b.id), \
      EXISTS (SELECT 1 FROM images i JOIN candidates k ON k.image = i.id AND k.verdict = 'review' WHERE i.blob = b.id), \
-     u.endpoint, u.received_at, u.id, f.width, f.height \
+     u.endpoint, u.received_at, u.id, f.width, f.height, b.damage \
      FROM uploads u JOIN customers c ON c.id = u.customer LEFT JOIN blobs b ON b.id = u.blob \
      LEFT JOIN images f ON f.blob = b.id AND f.number = 1";
 
@@ -210,6 +212,7 @@ pub(super) fn file_row(row: Row<'_>) -> Result<FileRow, Error> {
         upload: row.get(14)?,
         width: row.get(15)?,
         height: row.get(16)?,
+        damage: row.get(17)?,
     })
 }
 

@@ -119,7 +119,16 @@ mod tests {
 
     fn raster(inks: Inks, samples: &[u8]) -> Raster {
         let width = (samples.len() / inks.count()) as u32;
-        Raster { width, height: 1, inks, samples: samples.to_vec(), divisor: 1, cut: false, polarity_unsure: false }
+        Raster {
+            width,
+            height: 1,
+            inks,
+            samples: samples.to_vec(),
+            divisor: 1,
+            cut: false,
+            altered: false,
+            polarity_unsure: false,
+        }
     }
 
     #[test]

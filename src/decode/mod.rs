@@ -152,9 +152,20 @@ pub struct Header {
     pub taken_at: Option<String>,
     /// Its end, or a part of its picture data, is missing. Told by the content even where decoding succeeds.
     pub truncated: bool,
+    /// A check sum says that its picture data is not what was written. Told only where decoding succeeds all the same.
+    pub altered: bool,
 }
 
 impl Header {
+    /// What is wrong with a file that could be read, in words: what it shows is not all, or not what it was.
+    pub fn damage(&self) -> Option<&'static str> {
+        match (self.truncated, self.altered) {
+            (true, _) => Some("the file is cut off: its end is missing"),
+            (false, true) => Some("the file is damaged: a check sum in it is wrong"),
+            (false, false) => None,
+        }
+    }
+
     /// Columns and rows as a person sees the picture, that is, with the orientation applied.
     pub fn upright_size(&self) -> (u32, u32) {
         if self.orientation >= 5 { (self.height, self.width) } else { (self.width, self.height) }
@@ -208,6 +219,7 @@ pub fn decode(bytes: &[u8], scale: Scale, limits: &Limits) -> Result<Decoded, Un
         }?;
         let mut header = header(kind, &stored);
         header.truncated |= raster.cut;
+        header.altered = raster.altered;
         let divisor = raster.divisor;
         let renderings = colour::renderings(raster, stored.icc.as_deref())
             .into_iter()
@@ -241,6 +253,7 @@ fn header(kind: Kind, stored: &Stored) -> Header {
         frames: stored.frames,
         taken_at: stored.exif.taken_at.clone(),
         truncated: stored.truncated,
+        altered: false,
     }
 }
 

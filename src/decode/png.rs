@@ -42,7 +42,11 @@ pub(super) fn raster(bytes: &[u8], stored: &Stored, scale: Scale, limits: &Limit
         read_rows(&mut reader, &mut shrink)
     };
     match read {
-        Ok(()) => Ok(shrink.finish()),
+        Ok(()) => {
+            // The last rows come before the check sum of what they came from.
+            let altered = !stored.truncated && reader.finish().is_err();
+            Ok(Raster { altered, ..shrink.finish() })
+        }
         Err(_) if stored.truncated && !shrink.is_untouched() => Ok(shrink.finish().marked_cut()),
         Err(_) if stored.truncated => Err(Unreadable::TruncatedBeforePixels(Kind::Png)),
         Err(error) => Err(corrupt(error.to_string())),

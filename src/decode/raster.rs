@@ -42,6 +42,8 @@ pub(super) struct Raster {
     pub divisor: u32,
     /// The picture data ended early; what was missing is zero.
     pub cut: bool,
+    /// A check sum says that the picture data is not what was written, although it could be read.
+    pub altered: bool,
     /// CMYK whose file does not say whether its values are inverted.
     pub polarity_unsure: bool,
 }
@@ -165,6 +167,7 @@ impl BoxShrink {
             samples: self.samples,
             divisor: self.divisor,
             cut,
+            altered: false,
             polarity_unsure: false,
         }
     }

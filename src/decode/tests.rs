@@ -188,6 +188,24 @@ fn png_variants_mean_what_they_say() {
 }
 
 #[test]
+fn damage_is_told_where_a_picture_is_seen_all_the_same() {
+    let fixture = |name: &str| std::fs::read(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let of = |name: &str, scale| decode(&fixture(name), scale, &limits()).unwrap().header.damage();
+    let cut = Some("the file is cut off: its end is missing");
+    for scale in [Scale::Full, Scale::Sketch(64)] {
+        assert_eq!(of("malformed/truncated-50.jpg", scale), cut);
+        assert_eq!(of("malformed/truncated-no-iend.png", scale), cut);
+        assert_eq!(of("malformed/bad-crc.png", scale), Some("the file is damaged: a check sum in it is wrong"));
+        for whole in ["originals/harbour.jpg", "originals/logo-fox.png", "derived/harbour-to-png.png"] {
+            assert_eq!(of(whole, scale), None, "{whole}");
+        }
+    }
+    for (name, bytes, _) in wholes() {
+        assert_eq!(full(&bytes).header.damage(), None, "{name}");
+    }
+}
+
+#[test]
 fn gif_frames_are_counted_and_the_first_is_shown() {
     let decoded = full(&scene_gif(40, 30, 3));
     assert_eq!((decoded.header.frames, decoded.header.truncated), (3, false));

@@ -33,7 +33,7 @@ pub fn files(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error> 
                 row.bytes.into(),
                 row.kind.into(),
                 result.into(),
-                problem(result, row.problem, row.last_error, row.truncated).into(),
+                problem(result, row.problem.or(row.damage), row.last_error, row.truncated).into(),
                 row.sha256.to_string().into(),
                 row.endpoint.into(),
                 moment(row.received_at).into(),
@@ -91,13 +91,14 @@ fn sorted(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Vec<FileRow>, Err
     Ok(rows)
 }
 
-/// What became of a file, in one word: held, waiting, attached, review, unmatched, unreadable or failed.
+/// What became of a file, in one word: held, waiting, attached, review, unmatched, unreadable, damaged or failed.
 pub fn result(row: &FileRow, now: Micros) -> &'static str {
     match row.state.as_str() {
         "failed" => "failed",
         "decided" if row.attached => "attached",
         "decided" if row.in_review => "review",
         "decided" if row.problem.is_some() => "unreadable",
+        "decided" if row.damage.is_some() => "damaged",
         "decided" => "unmatched",
         _ if row.held_until.is_some_and(|until| until > now) => "held",
         _ => "waiting",
@@ -131,6 +132,7 @@ mod tests {
             held_until: held,
             last_error: None,
             problem: problem.map(str::to_owned),
+            damage: None,
             truncated: false,
             attached,
             in_review,
@@ -153,5 +155,14 @@ mod tests {
         ] {
             assert_eq!(result(&row, now), expected);
         }
+        let damaged = |attached, in_review| {
+            let damage = Some("the file is cut off: its end is missing".to_owned());
+            result(&FileRow { damage, ..row("decided", attached, in_review, None, None) }, now)
+        };
+        // What can be seen of it is enough to ask a person, or was the original.
+        assert_eq!(
+            [damaged(false, false), damaged(false, true), damaged(true, false)],
+            ["damaged", "review", "attached"]
+        );
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::{Civil, CustomerId, Language};
 const MISSING: [&str; 7] = ["record", "filename", "width", "height", "bytes", "taken_at", "grade"];
 
 /// What became of a file that could not be used.
-const NOT_USABLE: [&str; 2] = ["unreadable", "failed"];
+const NOT_USABLE: [&str; 3] = ["unreadable", "damaged", "failed"];
 
 /// The files, by the bytes of their names, as a listing has them.
 pub const IN_TREE: [&str; 4] = ["came-back.csv", "missing.csv", "missing.html", "not-usable.csv"];

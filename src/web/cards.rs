@@ -226,6 +226,9 @@ fn advice(truncated: bool, reason: &str) -> &'static str {
         "Please send it again; the whole file takes its place."
     } else if reason.contains("cannot be read yet") {
         "If it is one of your pictures, please send it as JPEG, PNG, TIFF or WebP, too."
+    } else if reason.starts_with("the file is ") {
+        // It was read as far as it goes, and what there is of it is like nothing that is missing.
+        "If there is another copy of it, please send that one, too."
     } else {
         "It may be damaged. If there is another copy of it, please send that one, too."
     }
@@ -259,6 +262,9 @@ mod tests {
         assert!(cut.advice.contains("send it again"));
         assert!(file(Some("a HEIC picture cannot be read yet"), false).advice.contains("as JPEG"));
         assert!(file(None, false).advice.contains("another copy"));
+        let damaged = file(Some("the file is cut off: its end is missing"), false);
+        assert_eq!(damaged.reason, "The file is cut off: its end is missing");
+        assert!(damaged.advice.starts_with("If there is another copy"));
     }
 
     #[test]

@@ -14,6 +14,26 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await sue.getByRole("link", { name: "Files", exact: true }).click();
   await sue.getByRole("link", { name: "Odd things/stag.jpg" }).waitFor();
   await looked_at(sue, "files");
+  // What is damaged and like nothing that is missing says so, here and to whom it belongs.
+  const cut = "Odd things/half sent.jpg", changed = "Odd things/altered.png";
+  send("../malformed/truncated-50.jpg", cut);
+  send("../malformed/bad-crc.png", changed);
+  await until("the damaged ones are not told", () => reunite(["report", "files", "--format", "csv"]).split(",damaged,").length === 3);
+  await sue.reload();
+  assert.equal(await sue.getByText("half sent").count(), 0, "it is not among those that belong to nothing");
+  await sue.getByLabel("State").selectOption("could not be used");
+  await sue.getByRole("button", { name: "Show" }).click();
+  const line = (name) => sue.locator(".files-received li", { hasText: name });
+  assert.match(await line(cut).textContent(), /could not be used: the file is cut off: its end is missing/);
+  assert.match(await line(changed).textContent(), /could not be used: the file is damaged: a check sum in it is wrong/);
+  await looked_at(sue, "files-damaged");
+  await sue.getByRole("link", { name: cut }).click();
+  await sue.getByText("could not be used: the file is cut off").waitFor();
+  await looked_at(sue, "upload-damaged");
+  await sue.getByRole("link", { name: "anna", exact: true }).click();
+  await sue.getByText("The file is cut off: its end is missing. If there is another copy of it").waitFor();
+  await looked_at(sue, "customer-damaged");
+  await sue.getByRole("link", { name: "Files", exact: true }).click();
   await sue.getByRole("link", { name: "Odd things/stag.jpg" }).click();
   const seen = await sue.evaluate(async () => {
     const image = document.querySelector(".lone img");

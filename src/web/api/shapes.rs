@@ -295,7 +295,7 @@ pub(in crate::web) struct Upload {
     sha256: String,
     /// What it is, by its content; null while it waits.
     kind: Option<String>,
-    /// What became of it: held, waiting, attached, review, unmatched, unreadable or failed.
+    /// What became of it: held, waiting, attached, review, unmatched, unreadable, damaged or failed.
     result: &'static str,
     /// Why it could not be used, or not yet.
     problem: Option<String>,
@@ -321,7 +321,7 @@ impl Upload {
             bytes: row.bytes,
             sha256: row.sha256.to_string(),
             kind: row.kind,
-            problem: problem(result, row.problem, row.last_error, row.truncated),
+            problem: problem(result, row.problem.or(row.damage), row.last_error, row.truncated),
             result,
             endpoint: row.endpoint,
             received_at: moment(row.received_at),

@@ -58,6 +58,29 @@ fn files_say_what_became_of_them_and_can_be_filtered() {
 }
 
 #[test]
+fn a_damaged_file_is_told_unless_something_came_of_it() {
+    let pages = Pages::start();
+    desk(&pages);
+    pages.sql("UPDATE blobs SET damage = 'the file is cut off: its end is missing' WHERE id = 1");
+    let said = "could not be used: the file is cut off: its end is missing";
+    for page in ["/files", "/customers/7/files?state=problem", "/uploads/11"] {
+        has(&pages.get(page), &[said]);
+    }
+    has(
+        &pages.get("/customers/7"),
+        &["strange.jpg", "The file is cut off: its end is missing. If there is another copy", "2 could not be used"],
+    );
+    // Where a person is asked about what can be seen of it, it is no problem, and nothing when it is back.
+    pages.sql(
+        "INSERT INTO candidates (id, customer, image, record, evidence, verdict, reason, decided_at)
+         VALUES (5, 7, 1, 1, '{}', 'review', 'it resembles', 0)",
+    );
+    let asked = pages.get("/customers/7");
+    assert!(asked.contains("1 could not be used") && !asked.contains("cut off"), "{asked}");
+    has(&pages.get("/uploads/11"), &["a person decides"]);
+}
+
+#[test]
 fn the_search_finds_records_files_digests_and_customers() {
     let pages = Pages::start();
     desk(&pages);
