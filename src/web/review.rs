@@ -190,7 +190,7 @@ fn reason(part: &str) -> (&'static str, String) {
     let speaks = |words: &[&str]| words.iter().any(|word| part.contains(word));
     let class = if speaks(&["differ", "another", "truncated", "nothing recorded", "is not the picture"]) {
         "against"
-    } else if speaks(&["could not be compared", "nearly"]) {
+    } else if speaks(&["could not be compared", "nearly", "but for colour"]) {
         "open"
     } else {
         "for"

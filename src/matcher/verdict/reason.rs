@@ -7,8 +7,13 @@ use crate::domain::Verdict;
 
 /// The reason in words. `another_makes_it`: the shop's recipe makes the record's thumbnail from another content, too.
 pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_makes_it: bool) -> String {
+    let colours_differ = pair.telling.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX);
+    let but_for_colour = colours_differ && verdict != Verdict::Attach;
     let pixels = match &pair.telling {
         None => "the pixels could not be compared".to_owned(),
+        Some(residual) if residual.z() < NAME_Z_MAX && but_for_colour => {
+            format!("the pixels agree but for colour (residual {:.1})", residual.z())
+        }
         Some(residual) if residual.z() < NAME_Z_MAX => format!("the pixels agree (residual {:.1})", residual.z()),
         Some(residual) if residual.z() < BYTES_Z_MAX => {
             format!("the pixels nearly agree (residual {:.1})", residual.z())
@@ -68,7 +73,7 @@ pub(super) fn reason(pair: &Pair, verdict: Verdict, method: Method, another_make
         if pair.agreement.digest_differs {
             words.push_str("; another digest is recorded");
         }
-        if pair.telling.is_some_and(|residual| residual.colour_deviation >= NAME_COLOUR_MAX) {
+        if colours_differ && !pixels.contains("but for colour") {
             words.push_str("; the colours differ");
         }
     }

@@ -7,10 +7,12 @@ use std::cmp::Ordering;
 use super::super::taken::Taken;
 use super::super::verify::Residual;
 use super::pair::Pair;
-use super::{Method, claim, preference};
+use super::{Method, claim, is_unedited, preference};
 
 /// A residual below this, or a correlation above [`REVIEW_LIKENESS`], is worth a person's look.
 const REVIEW_Z_MAX: f32 = 10.0;
+/// An edited copy is shown behind what nobody touched and is no further away than this many times as much.
+const EDITED_FACTOR: f32 = 2.0;
 /// See [`REVIEW_Z_MAX`].
 const REVIEW_LIKENESS: f32 = 0.97;
 /// With the recorded name, or the very time, a correlation above this is worth a look.
@@ -43,11 +45,13 @@ pub fn resembles(residual: &Residual) -> bool {
 }
 
 /// The order of a review list: claims by length first, then by residual, which counts for less where name or time of taking
-/// agree, and for more where proportions, name or time contradict.
+/// agree, and for more where proportions, name or time contradict, or the colours say that somebody edited it.
 pub(super) fn shown_first(a: &Pair, b: &Pair) -> Ordering {
     let key = |pair: &Pair| {
         let z = pair.telling.map_or(f32::INFINITY, |residual| residual.z());
         let agreement = &pair.agreement;
+        let is_edited = pair.telling.is_some_and(|residual| !is_unedited(&residual));
+        let z = if is_edited { z * EDITED_FACTOR } else { z };
         // The file makes the very thumbnail, though others do as well or something contradicts.
         let z = if pair.reproduces == Some(true) { z * 0.3 } else { z };
         let z = if agreement.name { z * 0.6 } else { z };

@@ -246,6 +246,22 @@ fn the_recorded_time_ranks_what_resembles() {
 }
 
 #[test]
+fn what_nobody_edited_is_shown_before_an_edited_copy_as_close() {
+    let mut facts = silent(1, 2, vec![measured(1, 1, 2.2), measured(2, 1, 2.4)]);
+    assert_eq!(for_review(&facts), [1, 2]);
+    // The nearer one is grey.
+    first(&mut facts).colour_deviation = 12.0;
+    assert_eq!(for_review(&facts), [2, 1]);
+    let reasons: Vec<String> = decide(&facts, &Tier::ALL).into_iter().map(|decision| decision.reason).collect();
+    assert!(reasons[0].ends_with("the pixels agree (residual 2.4)"), "{reasons:?}");
+    assert!(reasons[1].ends_with("the pixels agree but for colour (residual 2.2)"), "{reasons:?}");
+    // What is another picture by its pixels stays behind it.
+    *facts.candidates[1].measured[0].residual.as_mut().unwrap() = residual(7.0);
+    assert_eq!(for_review(&facts), [1, 2]);
+    assert!(decide(&facts, &Tier::ALL)[1].reason.contains("nearly agree"));
+}
+
+#[test]
 fn shots_of_two_times_are_two_pictures_however_alike() {
     let mut facts = silent(1, 2, vec![made(1, 1, true), made(2, 1, true)]);
     facts.compared = vec![compared(1, 2, Likeness::Same)];
