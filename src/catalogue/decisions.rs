@@ -52,9 +52,10 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn decide(&self, subject: &Subject, act: Act, who: &str, why: &str) -> Result<(), Error> {
+        let asked = self.asked_of(subject.record)?;
         self.execute(
-            "INSERT INTO decisions (id, customer, record, digest, number, act, who, why, at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO decisions (id, customer, record, digest, number, act, who, why, at, asked) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             (
                 self.next_id("decision")?,
                 subject.customer.0,
@@ -65,6 +66,7 @@ impl Tx<'_> {
                 who,
                 why,
                 Micros::now().0,
+                asked,
             ),
         )?;
         self.event(
@@ -78,26 +80,28 @@ impl Tx<'_> {
         self.customer_dirty(subject.customer)
     }
 
-    /// Takes the last standing decision about a pair back, as if it had never been made, and has the pair asked about again
-    /// until the rule has spoken. False when none stands.
+    /// Takes the last standing decision about a pair back, as if it had never been made. Until the rule has spoken, what it asked
+    /// when the decision was made is asked again, and so is the pair itself. False when none stands.
     ///
     /// # Errors
     /// When the catalogue fails.
     pub fn withdraw(&self, subject: &Subject, who: &str, why: &str) -> Result<bool, Error> {
         let pair = (subject.record.0, subject.digest.0.as_slice(), subject.number);
-        let withdrawn = self.execute(
-            "UPDATE decisions SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM decisions \
-             WHERE record = ?1 AND digest = ?2 AND number = ?3 AND withdrawn_at IS NULL)",
-            (pair.0, pair.1, pair.2, Micros::now().0),
+        let last = self.first(
+            "SELECT id, asked FROM decisions WHERE record = ?1 AND digest = ?2 AND number = ?3 AND withdrawn_at IS NULL \
+             ORDER BY id DESC LIMIT 1",
+            pair,
+            |row| Ok((row.get::<i64>(0)?, row.get::<Option<String>>(1)?)),
         )?;
-        if withdrawn == 0 {
-            return Ok(false);
-        }
+        let Some((decision, asked)) = last else { return Ok(false) };
+        self.execute("UPDATE decisions SET withdrawn_at = ?2 WHERE id = ?1", (decision, Micros::now().0))?;
+        // What the answer says of itself is no evidence.
         self.execute(
-            "UPDATE candidates SET verdict = 'review' WHERE record = ?1 AND image IN (SELECT i.id FROM images i \
-             JOIN blobs b ON b.id = i.blob WHERE b.customer = ?4 AND b.digest = ?2 AND i.number = ?3)",
+            "UPDATE candidates SET verdict = 'review', method = NULL, reason = NULL WHERE record = ?1 AND image IN \
+             (SELECT i.id FROM images i JOIN blobs b ON b.id = i.blob WHERE b.customer = ?4 AND b.digest = ?2 AND i.number = ?3)",
             (pair.0, pair.1, pair.2, subject.customer.0),
         )?;
+        self.ask_again(subject.record, asked.as_deref())?;
         let text = format!("the last answer on the file with digest {} was taken back{}", subject.digest, because(why));
         self.event("withdraw", Some(subject.customer), Some(subject.record), subject.upload, who, &text)?;
         self.customer_dirty(subject.customer)?;

@@ -28,6 +28,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../schema/sqlite/0018_journal.sql"),
     include_str!("../../schema/sqlite/0019_flat_pages.sql"),
     include_str!("../../schema/sqlite/0020_damage.sql"),
+    include_str!("../../schema/sqlite/0021_asked.sql"),
 ];
 
 /// The schema version this program reads and writes.

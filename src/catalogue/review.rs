@@ -3,7 +3,7 @@
 //! The rule speaks some moments after an answer; until then the answer itself keeps its candidate out of the queue.
 
 use super::pages::{RECORD, THUMBNAIL, shown_record};
-use super::{Error, ShownRecord, Tx};
+use super::{Error, ShownRecord, Tx, text_of};
 use crate::domain::{CandidateId, CustomerId, RecordId};
 
 /// A record and what may be its picture.
@@ -44,6 +44,20 @@ pub struct Proposal {
     pub reason: String,
 }
 
+/// What the rule made of a candidate that a person is asked about.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Asked {
+    image: i64,
+    proven: i64,
+    method: Option<String>,
+    grade: Option<String>,
+    rank: Option<i64>,
+    residual: Option<f64>,
+    margin: Option<f64>,
+    reason: Option<String>,
+    decided_at: Option<i64>,
+}
+
 /// Candidates (`k` of record `r`) that a person is asked about and has not answered, with the upload `u` that carries each.
 const OPEN: &str = "candidates k JOIN customers c ON c.id = k.customer AND k.verdict = 'review' \
      JOIN records r ON r.id = k.record AND r.retired_at IS NULL \
@@ -80,6 +94,63 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         next.map(|record| self.question(RecordId(record))).transpose()
+    }
+
+    /// What a person is asked about a record now, as text to keep beside the answer; nothing where nothing is asked.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub(super) fn asked_of(&self, id: RecordId) -> Result<Option<String>, Error> {
+        let asked = self.rows(
+            "SELECT image, proven, method, grade, rank, residual, margin, reason, decided_at FROM candidates \
+             WHERE record = ?1 AND verdict = 'review' ORDER BY image",
+            [id.0],
+            |row| {
+                Ok(Asked {
+                    image: row.get(0)?,
+                    proven: row.get(1)?,
+                    method: row.get(2)?,
+                    grade: row.get(3)?,
+                    rank: row.get(4)?,
+                    residual: row.get(5)?,
+                    margin: row.get(6)?,
+                    reason: row.get(7)?,
+                    decided_at: row.get(8)?,
+                })
+            },
+        )?;
+        if asked.is_empty() { Ok(None) } else { text_of(&asked).map(Some) }
+    }
+
+    /// Asks again what was asked about a record, as [`Tx::asked_of`] kept it, where no other answer settles it.
+    ///
+    /// # Errors
+    /// When the catalogue fails, or the text is none of its own.
+    pub(super) fn ask_again(&self, id: RecordId, asked: Option<&str>) -> Result<(), Error> {
+        let broken = |error| Error::Damaged(format!("what was asked about record {id} cannot be read: {error}"));
+        let asked: Vec<Asked> = asked.map(serde_json::from_str).transpose().map_err(broken)?.unwrap_or_default();
+        for was in asked {
+            self.execute(
+                "UPDATE candidates SET verdict = 'review', proven = ?3, method = ?4, grade = ?5, rank = ?6, residual = ?7, \
+                 margin = ?8, reason = ?9, decided_at = ?10 WHERE record = ?1 AND image = ?2 AND NOT EXISTS (\
+                   SELECT 1 FROM decisions d JOIN images i ON i.id = candidates.image JOIN blobs b ON b.id = i.blob \
+                   WHERE d.record = candidates.record AND d.withdrawn_at IS NULL \
+                     AND (d.act IN ('accept', 'attach') OR d.digest = b.digest AND d.number = i.number))",
+                (
+                    id.0,
+                    was.image,
+                    was.proven,
+                    was.method,
+                    was.grade,
+                    was.rank,
+                    was.residual,
+                    was.margin,
+                    was.reason,
+                    was.decided_at,
+                ),
+            )?;
+        }
+        Ok(())
     }
 
     fn question(&self, id: RecordId) -> Result<Question, Error> {

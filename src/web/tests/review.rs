@@ -95,6 +95,31 @@ fn an_answer_is_a_decision_that_can_be_taken_back() {
 }
 
 #[test]
+fn who_takes_an_answer_back_sees_the_evidence_as_it_was() {
+    let pages = Pages::start();
+    asked(&pages);
+    for answer in ["same", "different"] {
+        let seen = acts(&pages).len() as i64 * 2;
+        say(&pages, &pages.operator, 12, answer, seen);
+        // What the matcher makes of it: the answer is all that speaks, and nothing else is asked.
+        let (verdict, reason) = if answer == "same" { ("attach", "'a person said so'") } else { ("none", "NULL") };
+        pages.sql(&format!(
+            "UPDATE candidates SET verdict = 'none', reason = NULL, method = NULL, grade = NULL, rank = NULL, decided_at = NULL
+               WHERE record = 1;
+             UPDATE candidates SET verdict = '{verdict}', reason = {reason} WHERE id = 12"
+        ));
+        let page = pages.get(&say(&pages, &pages.operator, 12, "undo", 0));
+        assert_eq!(candidates(&page), ["12", "11"], "{answer}");
+        assert!(page.contains("The likelier") && page.contains("Less &#60;likely&#62;"), "{answer}: {page}");
+        assert!(page.contains("come back as a copy") && !page.contains("A person said"), "{answer}: {page}");
+    }
+    // What another answer settles stays settled.
+    say(&pages, &pages.operator, 12, "different", 4);
+    say(&pages, &pages.operator, 11, "different", 5);
+    assert_eq!(candidates(&pages.get(&say(&pages, &pages.operator, 11, "undo", 0))), ["11"]);
+}
+
+#[test]
 fn of_two_people_the_second_changes_nothing() {
     let pages = Pages::start();
     asked(&pages);
