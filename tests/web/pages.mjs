@@ -144,11 +144,35 @@ async function review(sue) {
   assert.deepEqual(places[0], places[1], "flicker lays one over the other");
   await sue.screenshot({ path: join(pictures, "review-flicker.png") });
   await sue.keyboard.press("f");
-  const width = () => sue.evaluate(() => document.querySelector(".sent svg").getBoundingClientRect().width);
-  const before = await width();
+  // Zoom shows the same third of all parts where they were, side by side; pointer and arrows move it.
+  const parts = () => sue.evaluate(() => [...document.querySelectorAll("[data-current] figure > svg")].map((part) => {
+    const { x, y } = part.getBoundingClientRect();
+    const [left, top, wide, high] = part.firstElementChild.getAttribute("viewBox").split(" ").map(Number);
+    const [width, height] = ["width", "height"].map((side) => Number(part.getAttribute(side)));
+    return { x, y, seen: [(left % width) / width, top / height, wide / width, high / height].map((of) => Math.round(of * 1000)) };
+  }));
+  await sue.setViewportSize({ width: 1280, height: 850 });
+  const before = await parts();
+  assert.deepEqual(before.map((part) => part.seen), Array(3).fill([0, 0, 1000, 1000]));
   await sue.keyboard.press("z");
-  assert.ok(await width() > 1.5 * before, "zoom makes it larger");
+  const zoomed = await parts();
+  assert.deepEqual(zoomed.map((part) => part.seen), Array(3).fill([333, 333, 333, 333]));
+  assert.deepEqual(zoomed.map(({ x, y }) => [x, y]), before.map(({ x, y }) => [x, y]), "the parts stay side by side");
   await sue.screenshot({ path: join(pictures, "review-zoomed.png") });
+  await sue.locator("[data-current] .kept svg").first().hover({ position: { x: 2, y: 2 } });
+  assert.ok((await parts()).every(({ seen }) => seen[0] < 20 && seen[1] < 20), "the pointer moves all");
+  await sue.keyboard.press("ArrowDown");
+  const down = await parts();
+  assert.ok(down.every(({ seen }) => seen[1] > 80 && seen[1] === down[0].seen[1]), "arrows move all");
+  // The answers are in sight, upright pictures and phones included, wherever the page is scrolled to.
+  for (const [width, height] of [[1280, 850], [1280, 600], [390, 740], [360, 640]]) {
+    await sue.setViewportSize({ width, height });
+    await sue.evaluate(() => scrollTo(0, 0));
+    const bar = await sue.locator("[data-current] .answers").evaluate((bar) => bar.getBoundingClientRect().bottom);
+    assert.ok(bar <= height + 1, `the answers end at ${bar} of ${height}`);
+    await sue.screenshot({ path: join(pictures, `review-first-screen-${width}-${height}.png`) });
+  }
+  await sue.setViewportSize({ width: 1280, height: 900 });
   await sue.keyboard.press("k");
   await sue.getByText("beach-palm-again.jpg").waitFor();
   await sue.keyboard.press("n");
@@ -156,15 +180,18 @@ async function review(sue) {
   await sue.keyboard.press("u");
   await sue.getByText("Taken back").waitFor();
   await sue.getByText("2 left").waitFor();
+  assert.match(await sue.locator(".reasons").textContent(), /pixels/, "the evidence is there again");
   await sue.keyboard.press("s");
   await sue.getByText("it goes back to its record").waitFor();
   for (let tries = 0; !reunite(["report", "matches", "--format", "csv"]).includes("sue"); tries++) {
     assert.ok(tries < 120, "sue's answer was not carried out");
     await sue.waitForTimeout(500);
   }
-  // What was put back by an answer leaves again when the answer is taken back.
+  // What was put back by an answer leaves again when the answer is taken back, and the question is what it was.
   await sue.keyboard.press("u");
   await sue.getByText("Taken back").waitFor();
+  const evidence = await sue.locator(".reasons").textContent();
+  assert.ok(/pixels/.test(evidence) && !/person/.test(evidence), `the evidence is ${evidence}`);
   for (let tries = 0; reunite(["report", "matches", "--format", "csv"]).includes("sue"); tries++) {
     assert.ok(tries < 120, "the picture stayed");
     await sue.waitForTimeout(500);
