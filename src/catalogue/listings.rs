@@ -212,7 +212,7 @@ impl Tx<'_> {
     pub fn list_attached(&self, page: &Page) -> Result<Vec<(i64, MatchRow)>, Error> {
         let of = page.of("a.customer");
         let sql = format!("{ATTACHED} AND {of} AND a.id > ?2 ORDER BY a.id LIMIT ?3");
-        self.rows(&sql, page.values(), |row| Ok((row.get(16)?, match_row(row)?)))
+        self.rows(&sql, page.values(), |row| Ok((row.get(17)?, match_row(row)?)))
     }
 
     /// Candidates that a person is asked about, by id, each with its id and how often people have said something about its
@@ -223,7 +223,7 @@ impl Tx<'_> {
     pub fn list_asked(&self, page: &Page) -> Result<Vec<(i64, i64, MatchRow)>, Error> {
         let of = page.of("k.customer");
         let sql = format!("{ASKED} AND {of} AND k.id > ?2 ORDER BY k.id LIMIT ?3");
-        self.rows(&sql, page.values(), |row| Ok((row.get(16)?, row.get(17)?, match_row(row)?)))
+        self.rows(&sql, page.values(), |row| Ok((row.get(17)?, row.get(18)?, match_row(row)?)))
     }
 
     /// Everything that was received, by id.

@@ -67,14 +67,14 @@ impl Tx<'_> {
             let of = filter.conditions("a");
             let sql = format!("{ATTACHED} AND {of} AND a.id < ?4 ORDER BY a.id DESC LIMIT ?5");
             let values = (customer, method, since, before, limit as i64);
-            found = self.rows(&sql, values, |row| Ok((MatchPlace::Attached(row.get(16)?), match_row(row)?)))?;
+            found = self.rows(&sql, values, |row| Ok((MatchPlace::Attached(row.get(17)?), match_row(row)?)))?;
         }
         if found.len() < limit && filter.has(Verdict::Review) {
             let before = if let MatchPlace::Asked(before) = place { before } else { i64::MAX };
             let of = filter.conditions("k");
             let sql = format!("{ASKED} AND {of} AND k.id < ?4 ORDER BY k.id DESC LIMIT ?5");
             let values = (customer, method, since, before, (limit - found.len()) as i64);
-            found.extend(self.rows(&sql, values, |row| Ok((MatchPlace::Asked(row.get(16)?), match_row(row)?)))?);
+            found.extend(self.rows(&sql, values, |row| Ok((MatchPlace::Asked(row.get(17)?), match_row(row)?)))?);
         }
         Ok(found)
     }

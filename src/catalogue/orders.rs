@@ -11,6 +11,8 @@ pub struct OrderItem {
     pub order: String,
     /// The shop's identifier of the record.
     pub record: String,
+    /// The record's number.
+    pub record_id: i64,
     /// Whose it is.
     pub customer: String,
     /// The customer's number.
@@ -92,7 +94,7 @@ impl Tx<'_> {
     }
 }
 
-const ITEM: &str = "SELECT o.order_name, r.name, c.name, c.id, r.retired_at IS NOT NULL, a.grade, o.extra FROM order_items o \
+const ITEM: &str = "SELECT o.order_name, r.name, c.name, c.id, r.retired_at IS NOT NULL, a.grade, o.extra, r.id FROM order_items o \
      JOIN records r ON r.id = o.record JOIN customers c ON c.id = r.customer \
      LEFT JOIN attachments a ON a.record = r.id AND a.state = 'standing'";
 
@@ -105,6 +107,7 @@ fn order_item(row: Row<'_>) -> Result<OrderItem, Error> {
         retired: row.get(4)?,
         grade: row.get(5)?,
         extra: row.get(6)?,
+        record_id: row.get(7)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The questions that reports ask. Rows come in no promised order; reports put them in theirs.
 
 use super::{Error, Row, Tx};
-use crate::domain::{CustomerId, Digest, Micros};
+use crate::domain::{CustomerId, Digest, Micros, RecordId};
 
 /// A record whose original is still wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct MissingRow {
 /// A standing attachment, or a candidate that a person is asked about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MatchRow {
+    /// The record.
+    pub record_id: RecordId,
     /// The shop's identifier of the record.
     pub record: String,
     /// Whose it is.
@@ -147,7 +149,7 @@ pub struct CustomerRow {
 
 /// Standing attachments, as [`match_row`] reads them, and their ids.
 pub(super) const ATTACHED: &str = "SELECT r.name, c.name, u.path, i.number, a.digest, a.grade, k.rank, a.method, k.distance, \
-     k.residual, k.margin, a.evidence, a.upload, k.id, a.decided_by, a.decided_at, a.id \
+     k.residual, k.margin, a.evidence, a.upload, k.id, a.decided_by, a.decided_at, r.id, a.id \
      FROM attachments a JOIN records r ON r.id = a.record JOIN customers c ON c.id = a.customer \
      JOIN uploads u ON u.id = a.upload JOIN images i ON i.id = a.image \
      LEFT JOIN candidates k ON k.image = a.image AND k.record = a.record \
@@ -156,7 +158,7 @@ pub(super) const ATTACHED: &str = "SELECT r.name, c.name, u.path, i.number, a.di
 /// Candidates that a person is asked about, as [`match_row`] reads them, their ids, and how often people have said something
 /// about their records.
 pub(super) const ASKED: &str = "SELECT r.name, c.name, u.path, i.number, b.digest, k.grade, k.rank, k.method, k.distance, \
-     k.residual, k.margin, k.reason, u.id, k.id, NULL, NULL, k.id, \
+     k.residual, k.margin, k.reason, u.id, k.id, NULL, NULL, r.id, k.id, \
      (SELECT count(*) + count(d.withdrawn_at) FROM decisions d WHERE d.record = r.id) \
      FROM candidates k JOIN records r ON r.id = k.record JOIN customers c ON c.id = k.customer \
      JOIN images i ON i.id = k.image JOIN blobs b ON b.id = i.blob \
@@ -190,6 +192,7 @@ pub(super) fn match_row(row: Row<'_>) -> Result<MatchRow, Error> {
         candidate: row.get(13)?,
         decided_by: row.get(14)?,
         decided_at: row.get::<Option<i64>>(15)?.map(Micros),
+        record_id: RecordId(row.get(16)?),
     })
 }
 

@@ -4,7 +4,7 @@
 
 use super::pages::{RECORD, THUMBNAIL, shown_record};
 use super::{Error, ShownRecord, Tx, text_of};
-use crate::domain::{CandidateId, CustomerId, RecordId};
+use crate::domain::{CandidateId, CustomerId, RecordId, UploadId};
 
 /// A record and what may be its picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,9 @@ pub struct Question {
 pub struct Proposal {
     /// The candidate.
     pub candidate: CandidateId,
-    /// The path of an upload that carries it.
+    /// An upload that carries it.
+    pub upload: UploadId,
+    /// The path of that upload.
     pub path: Vec<u8>,
     /// The page or frame of the file, from 1.
     pub number: i64,
@@ -94,6 +96,15 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         next.map(|record| self.question(RecordId(record))).transpose()
+    }
+
+    /// Files that a person is asked about for a record, the likeliest first, each with its path.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn asked_about(&self, id: RecordId) -> Result<Vec<(UploadId, Vec<u8>)>, Error> {
+        let sql = format!("SELECT u.id, u.path FROM {OPEN} AND k.record = ?1 ORDER BY coalesce(k.rank, 9999), k.id");
+        self.rows(&sql, [id.0], |row| Ok((UploadId(row.get(0)?), row.get(1)?)))
     }
 
     /// What a person is asked about a record now, as text to keep beside the answer; nothing where nothing is asked.
@@ -164,7 +175,7 @@ impl Tx<'_> {
         let proposals = self.rows(
             &format!(
                 "SELECT k.id, u.path, i.number, b.size, i.width, i.height, coalesce(k.grade = 'copy', 0), \
-                 coalesce(k.reason, '') FROM {OPEN} AND k.record = ?1 AND +k.customer = ?2 ORDER BY coalesce(k.rank, 9999), k.id"
+                 coalesce(k.reason, ''), u.id FROM {OPEN} AND k.record = ?1 AND +k.customer = ?2 ORDER BY coalesce(k.rank, 9999), k.id"
             ),
             (id.0, customer.0),
             |row| {
@@ -177,6 +188,7 @@ impl Tx<'_> {
                     height: row.get(5)?,
                     copy: row.get(6)?,
                     reason: row.get(7)?,
+                    upload: UploadId(row.get(8)?),
                 })
             },
         )?;

@@ -21,8 +21,8 @@ pub struct Order {
     pub recovered: usize,
     /// Of these, those that came back as a copy.
     pub copies: usize,
-    /// The records that are missing, by their names.
-    pub missing: Vec<String>,
+    /// The records that are missing, by their names, with their numbers.
+    pub missing: Vec<(String, i64)>,
     /// Those that were given up and did not come back.
     pub retired: usize,
     /// The import's other columns: each with the values that the rows of the order have.
@@ -48,7 +48,7 @@ impl Order {
                 self.copies += usize::from(grade == "copy");
             }
             (None, true) => self.retired += 1,
-            (None, false) => self.missing.push(item.record),
+            (None, false) => self.missing.push((item.record, item.record_id)),
         }
         // What is kept as text was an object when the import wrote it.
         let extra: Map<String, Value> = serde_json::from_str(&item.extra).unwrap_or_default();
@@ -112,6 +112,7 @@ pub fn orders(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error>
     sheet.rows = all
         .iter()
         .map(|order| {
+            let missing: Vec<&str> = order.missing.iter().map(|(name, _)| name.as_str()).collect();
             let customers: Vec<&str> = order.customers.iter().map(|(name, _)| name.as_str()).collect();
             let count = |count: usize| Cell::Integer(count as i64);
             let mut row = vec![
@@ -123,7 +124,7 @@ pub fn orders(tx: &Tx<'_>, customer: Option<CustomerId>) -> Result<Sheet, Error>
                 count(order.copies),
                 count(order.missing.len()),
                 count(order.retired),
-                order.missing.join("; ").into(),
+                missing.join("; ").into(),
             ];
             row.extend(names.iter().map(|name| {
                 let values = order.extra.get(*name).map(|values| values.iter().cloned().collect::<Vec<_>>().join("; "));
@@ -144,6 +145,7 @@ mod tests {
         let item = |order: &str, record: &str, grade: Option<&str>, retired| OrderItem {
             order: order.into(),
             record: record.into(),
+            record_id: 1,
             customer: "anna".into(),
             customer_id: 7,
             retired,
@@ -164,7 +166,7 @@ mod tests {
         );
         let told: Vec<_> = orders.iter().map(|order| (order.name.as_str(), order.state(), order.recovered)).collect();
         assert_eq!(told, [("A", "complete", 2), ("B", "missing", 1), ("C", "given_up", 1)]);
-        assert_eq!(orders[1].missing, ["r1", "r2"]);
+        assert_eq!(orders[1].missing, [("r1".to_owned(), 1), ("r2".to_owned(), 1)]);
         assert_eq!(orders[0].extra["due"].len(), 2);
         assert!(grouped(vec![item("A", "r", None, false)], Some(CustomerId(8))).is_empty());
     }

@@ -25,6 +25,7 @@ mod pictures;
 mod probes;
 mod programs;
 mod qr;
+mod record;
 mod removals;
 mod reports;
 mod review;

@@ -61,7 +61,7 @@ struct Shown {
     class: &'static str,
     records: String,
     recovered: String,
-    missing: Vec<String>,
+    missing: Vec<(String, i64)>,
     more: String,
 }
 
@@ -111,7 +111,7 @@ fn show(order: &Order) -> Shown {
         class,
         records: number(order.records as i64),
         recovered: number(order.recovered as i64),
-        missing: order.missing.iter().take(NAMED_MAX).map(|name| shown(name.as_bytes())).collect(),
+        missing: order.missing.iter().take(NAMED_MAX).map(|(name, id)| (shown(name.as_bytes()), *id)).collect(),
         more: if more > 0 { format!("and {} more", number(more as i64)) } else { String::new() },
     }
 }

@@ -50,6 +50,14 @@ fn in_words(column: &str, cell: &Cell) -> String {
     }
 }
 
+/// The same of a row that a person is asked about: nothing came back yet.
+fn in_words_of_a_question(column: &str, cell: &Cell) -> String {
+    match (column, in_words(column, cell).as_str()) {
+        ("grade", "the original") => "large enough for the original".to_owned(),
+        (_, words) => words.to_owned(),
+    }
+}
+
 /// A method of the report as people say it.
 fn proof(method: &str) -> &str {
     match method {
@@ -127,10 +135,29 @@ struct Matches {
     /// Each with what people call it.
     methods: Vec<(String, String)>,
     columns: [&'static str; 8],
-    rows: Vec<Vec<String>>,
+    rows: Vec<Linked>,
     total: String,
     files: String,
     next: Option<String>,
+}
+
+/// A row, with where its cells lead.
+struct Linked {
+    cells: Vec<(String, Option<String>)>,
+}
+
+impl Linked {
+    fn of((place, row): (MatchPlace, MatchRow), zone: &Zone) -> Self {
+        let (record, upload) = (row.record_id.0, row.upload);
+        let cells = cells(place, row, zone);
+        let to = |column: &str| match (column, place) {
+            ("record", _) => Some(format!("/records/{record}/send")),
+            ("path", _) => Some(format!("/uploads/{upload}")),
+            ("verdict", MatchPlace::Asked(_)) => Some(super::review::address_of(record)),
+            _ => None,
+        };
+        Linked { cells: SHOWN.iter().zip(cells).map(|(column, text)| (text, to(column))).collect() }
+    }
 }
 
 /// `/matches`: what came back and what a person is asked about, of all customers.
@@ -164,7 +191,7 @@ pub(super) async fn matches_page(
         customers,
         methods,
         columns: HEADINGS,
-        rows: rows.into_iter().take(ROWS).map(|(place, row)| cells(place, row, &context.zone)).collect(),
+        rows: rows.into_iter().take(ROWS).map(|row| Linked::of(row, &context.zone)).collect(),
         total: number(total),
         files: asked.query(None),
         next,
@@ -198,7 +225,8 @@ fn cells(place: MatchPlace, row: MatchRow, zone: &Zone) -> Vec<String> {
         row.decided_by.into(),
         row.decided_at.map(|at| minute(at, zone)).into(),
     ];
-    SHOWN.iter().zip(&cells).map(|(column, cell)| in_words(column, cell)).collect()
+    let words = if verdict == Verdict::Attach { in_words } else { in_words_of_a_question };
+    SHOWN.iter().zip(&cells).map(|(column, cell)| words(column, cell)).collect()
 }
 
 /// A place as addresses say it.

@@ -56,6 +56,11 @@ impl Place {
     }
 }
 
+/// Where a record is asked about.
+pub(super) fn address_of(record: i64) -> String {
+    format!("/review?behind={}", record - 1)
+}
+
 /// A number in an address or a form; nothing for an empty text.
 fn number_of(text: &str) -> Result<Option<i64>, Fault> {
     match text {
@@ -93,6 +98,7 @@ struct ShownProposal {
     candidate: i64,
     /// From 1, for the keys.
     place: usize,
+    upload: i64,
     path: String,
     page: Option<i64>,
     facts: String,
@@ -176,6 +182,7 @@ fn show_proposal(place: usize, proposal: &Proposal, picture: Option<Parts>) -> S
     ShownProposal {
         candidate: proposal.candidate.0,
         place,
+        upload: proposal.upload.0,
         path: shown(&proposal.path),
         page: Some(proposal.number).filter(|number| *number > 1),
         facts: pixels.into_iter().chain([size(proposal.bytes)]).collect::<Vec<_>>().join(", "),

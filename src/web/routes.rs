@@ -23,7 +23,7 @@ use super::programs::{Brought, brought, is_feed, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
     WebContext, api, assets, connect, desk, embed, events, files, log, mail, orders, originals, pictures, probes,
-    removals, reports, review, sending, sign_in, status, thumbnail,
+    record, removals, reports, review, sending, sign_in, status, thumbnail,
 };
 use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -158,6 +158,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/customers/{id}/files", SignedIn, Customer, |method| on(method, files::of_customer)),
         route(GET, "/records/{id}/send", SignedIn, Record, |method| on(method, sending::record_page)),
         files("/customers/{id}/send", Customer, |method| on(method, sending::customer_form)),
+        route(POST, "/records/{id}/detach", Staff, Record, |method| on(method, record::detach)),
         files("/records/{id}/send", Record, |method| on(method, sending::record_form)),
         stream(MethodFilter::OPTIONS, "/customers/{id}/transfers", Customer, |method| on(method, sending::options)),
         stream(POST, "/customers/{id}/transfers", Customer, |method| on(method, sending::begin)),

@@ -12,8 +12,8 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use super::WebContext;
 use super::cards::{Card, card};
 use super::counts::counts;
-use super::desk::{Line, history_of_record};
 use super::pages::{Fault, read};
+use super::record::Desk;
 use super::routes::wrong_mark;
 use super::text::{long_day, size};
 use super::visitor::{Frame, Visitor};
@@ -79,6 +79,8 @@ pub(super) struct Sent {
     pub(super) since: String,
     /// How many are looked for no longer than before after all.
     pub(super) left: String,
+    /// What was done on the page of a record.
+    pub(super) done: String,
 }
 
 impl Sent {
@@ -93,6 +95,7 @@ struct RecordSend {
     frame: Frame,
     customer: CustomerId,
     name: String,
+    id: i64,
     card: Card,
     back: bool,
     copy: bool,
@@ -100,7 +103,7 @@ struct RecordSend {
     /// On which day it is given up, if that is announced.
     retire_day: Option<String>,
     /// For those who work for the shop.
-    history: Vec<Line>,
+    desk: Option<Desk>,
     send: Sender,
 }
 
@@ -159,7 +162,7 @@ pub(super) async fn record_page(
     let id = RecordId(id);
     let page = read(&context, move |tx| tx.page_record(id)).await?.ok_or(Fault::NoPage)?;
     let customer = counts(&context, page.customer).await?.ok_or(Fault::NoPage)?;
-    let history = if visitor.is_staff() { history_of_record(&context, id).await? } else { Vec::new() };
+    let desk = if visitor.is_staff() { Some(Desk::of(&context, id, &sent.done).await?) } else { None };
     let send = Sender {
         form: format!("/records/{id}/send"),
         folder: folder_for(&page.record.record),
@@ -175,7 +178,8 @@ pub(super) async fn record_page(
         copy: page.copy,
         retired: page.retired,
         retire_day: page.retire_at.map(long_day),
-        history,
+        desk,
+        id: id.0,
         send,
     };
     Ok(Html(page.render()?))

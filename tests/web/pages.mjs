@@ -135,6 +135,15 @@ async function review(sue) {
     return { type: answer.headers.get("content-type"), parts: bitmap.width / Number(document.querySelector(".sent svg").getAttribute("width")) };
   });
   assert.deepEqual(shown, { type: "image/png", parts: 3 });
+  // From the question to its record and back, and to the file.
+  await sue.getByRole("link", { name: "order-3/1" }).click();
+  await sue.getByText("A likely file waits for a person").waitFor();
+  await looked_at(sue, "record-asked");
+  await sue.getByRole("link", { name: "balloons-again.jpg" }).first().click();
+  await sue.getByText("a person decides").waitFor();
+  await sue.goBack();
+  await sue.getByRole("link", { name: "Compare and answer" }).click();
+  await sue.getByText("balloons-again.jpg").waitFor();
   await looked_at(sue, "review");
   await sue.keyboard.press("f");
   const places = await sue.evaluate(() => [".kept svg", ".sent svg"].map((part) => {

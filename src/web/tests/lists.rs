@@ -116,8 +116,9 @@ fn the_match_report_comes_in_pages_what_came_back_last_first() {
     );
     let records = |query: &str| -> Vec<u32> {
         let all = pages_from(&pages, &format!("/matches{query}")).join("");
-        all.split("<tr><td data-label=\"Record\">r")
+        all.split("<tr><td data-label=\"Record\"><a href=\"/records/")
             .skip(1)
+            .filter_map(|row| row.split(">r").nth(1))
             .map(|row| row.split('<').next().unwrap().parse().unwrap())
             .collect()
     };

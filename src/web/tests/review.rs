@@ -95,6 +95,52 @@ fn an_answer_is_a_decision_that_can_be_taken_back() {
 }
 
 #[test]
+fn what_waits_is_reached_from_everywhere() {
+    let pages = Pages::start();
+    asked(&pages);
+    pages.sql(
+        "INSERT INTO order_items (order_name, record, extra) VALUES ('B-1', 1, '{}');
+         UPDATE candidates SET method = 'pixels'",
+    );
+    let record = pages.get("/records/1/send");
+    for part in ["2 likely files wait for a person", "href=\"/review?behind=0\"", "/uploads/2\"", "Stop looking for it"]
+    {
+        assert!(record.contains(part), "{part} is not in {record}");
+    }
+    assert!(pages.get("/review").contains("href=\"/uploads/2\""));
+    assert!(pages.get("/orders").contains("href=\"/records/1/send\""));
+    let matches = pages.get("/matches");
+    for part in ["/records/2/send", "/uploads/3", "/review?behind=1", "large enough for the original"] {
+        assert!(matches.contains(part), "{part} is not in {matches}");
+    }
+    assert!(!matches.contains(">the original<"), "nothing came back yet: {matches}");
+}
+
+#[test]
+fn what_is_on_the_wrong_record_is_taken_off_there_and_put_back() {
+    let pages = Pages::start();
+    asked(&pages);
+    pages.sql(
+        "INSERT INTO attachments (id, customer, record, image, upload, state, object_key, digest, grade, method, evidence,
+           decided_by, decided_at) VALUES (1, 7, 2, 3, 3, 'standing', 'k', CAST(zeroblob(31) || X'03' AS BLOB), 'copy', 'name', '', 'rule', 0);",
+    );
+    let page = pages.get("/records/2/send");
+    assert!(page.contains("It came back from") && page.contains("third.jpg"), "{page}");
+    let say = |form: &str| {
+        let form = format!("mark={}&{form}", pages.mark(&pages.operator));
+        let done = pages.post("/records/2/detach", &pages.operator, &form);
+        header(&done, "location").unwrap_or_else(|| panic!("{done}")).to_owned()
+    };
+    assert_eq!(say("upload=2"), "/records/2/send?done=nothing", "another file stands there now");
+    assert_eq!(say("upload=3&why=a+twin"), "/records/2/send?done=off");
+    let page = pages.get("/records/2/send?done=off");
+    assert!(page.contains("it leaves the record") && page.contains("name=\"undo\""), "{page}");
+    assert_eq!(say("undo=yes"), "/records/2/send?done=undone");
+    assert_eq!(say("undo=yes"), "/records/2/send?done=nothing");
+    assert_eq!(acts(&pages), [format!("2detach!{OPERATOR}")]);
+}
+
+#[test]
 fn who_takes_an_answer_back_sees_the_evidence_as_it_was() {
     let pages = Pages::start();
     asked(&pages);
