@@ -115,7 +115,7 @@ impl Tx<'_> {
             (placed.id.0, Micros::now().0),
         )?;
         let Link { customer, record, upload, decided_by, grade, method, .. } = &placed.link;
-        let text = format!("{grade} put back at {} by {method}", placed.key);
+        let text = format!("put the file back as {}: {}", in_words(*grade), proof(method));
         self.event("attached", Some(*customer), Some(*record), Some(*upload), decided_by, &text)?;
         self.tell("reattached", placed, None)
     }
@@ -130,7 +130,7 @@ impl Tx<'_> {
             (standing.id.0, why),
         )?;
         let Link { customer, record, upload, .. } = &standing.link;
-        let text = format!("taken away from {}: {why}", standing.key);
+        let text = format!("took the file off the record: {why}");
         self.event("detached", Some(*customer), Some(*record), Some(*upload), who, &text)?;
         self.tell("detached", standing, Some(why))
     }
@@ -251,5 +251,25 @@ impl Tx<'_> {
             (record.0, digest.0.as_slice()),
             |row| row.get(0),
         )
+    }
+}
+
+/// A grade as the history says it.
+fn in_words(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Original => "the original",
+        Grade::Copy => "a copy",
+    }
+}
+
+/// What a method has proven, as the history says it.
+fn proof(method: &str) -> &str {
+    match method {
+        "digest" => "the recorded digest is its own",
+        "bytes" => "the recorded length is its own, and the pixels agree",
+        "name" => "the recorded name is its own, and the pixels agree",
+        "recipe" => "the shop's thumbnail is made from it",
+        "person" => "a person said so",
+        other => other,
     }
 }

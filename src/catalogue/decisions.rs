@@ -29,6 +29,16 @@ impl Act {
             Act::Detach => "detach",
         }
     }
+
+    /// What the history says of whoever did it; which file it was stands beside it.
+    fn said(self) -> &'static str {
+        match self {
+            Act::Accept => "said that the file is the picture",
+            Act::Reject => "said that the file is not the picture",
+            Act::Attach => "put the file on the record by hand",
+            Act::Detach => "said that the file is not the picture, and took it off the record",
+        }
+    }
 }
 
 /// The pair that a decision is about.
@@ -75,7 +85,7 @@ impl Tx<'_> {
             Some(subject.record),
             subject.upload,
             who,
-            &format!("{} of the file with digest {}{}", act.word(), subject.digest, because(why)),
+            &format!("{}{}", act.said(), because(why)),
         )?;
         self.customer_dirty(subject.customer)
     }
@@ -102,7 +112,7 @@ impl Tx<'_> {
             (pair.0, pair.1, pair.2, subject.customer.0),
         )?;
         self.ask_again(subject.record, asked.as_deref())?;
-        let text = format!("the last answer on the file with digest {} was taken back{}", subject.digest, because(why));
+        let text = format!("took the last answer about the file back{}", because(why));
         self.event("withdraw", Some(subject.customer), Some(subject.record), subject.upload, who, &text)?;
         self.customer_dirty(subject.customer)?;
         Ok(true)

@@ -150,6 +150,10 @@ pub struct Happened {
     pub who: String,
     /// What, as a sentence.
     pub text: String,
+    /// The record that it is about, with the shop's identifier.
+    pub record: Option<(RecordId, String)>,
+    /// The upload that it is about, with its path.
+    pub upload: Option<(UploadId, Vec<u8>)>,
 }
 
 /// What became of the upload `u` with the blob `b`.
@@ -366,11 +370,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn history_of_record(&self, id: RecordId, limit: i64) -> Result<Vec<Happened>, Error> {
-        self.rows(
-            "SELECT at, who, text FROM events WHERE record = ?1 ORDER BY id DESC LIMIT ?2",
-            (id.0, limit),
-            happened,
-        )
+        self.rows(&format!("{HAPPENED} WHERE e.record = ?1 ORDER BY e.id DESC LIMIT ?2"), (id.0, limit), happened)
     }
 
     /// What happened to a received file, the last first, `limit` lines at most.
@@ -378,14 +378,20 @@ impl Tx<'_> {
     /// # Errors
     /// When the catalogue fails.
     pub fn history_of_upload(&self, id: UploadId, limit: i64) -> Result<Vec<Happened>, Error> {
-        self.rows(
-            "SELECT at, who, text FROM events WHERE upload = ?1 ORDER BY id DESC LIMIT ?2",
-            (id.0, limit),
-            happened,
-        )
+        self.rows(&format!("{HAPPENED} WHERE e.upload = ?1 ORDER BY e.id DESC LIMIT ?2"), (id.0, limit), happened)
     }
 }
 
+const HAPPENED: &str = "SELECT e.at, e.who, e.text, r.id, r.name, u.id, u.path FROM events e \
+     LEFT JOIN records r ON r.id = e.record LEFT JOIN uploads u ON u.id = e.upload";
+
 fn happened(row: Row<'_>) -> Result<Happened, Error> {
-    Ok(Happened { at: Micros(row.get(0)?), who: row.get(1)?, text: row.get(2)? })
+    let (record, upload): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(5)?);
+    Ok(Happened {
+        at: Micros(row.get(0)?),
+        who: row.get(1)?,
+        text: row.get(2)?,
+        record: record.map(RecordId).zip(row.get(4)?),
+        upload: upload.map(UploadId).zip(row.get(6)?),
+    })
 }

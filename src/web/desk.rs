@@ -152,19 +152,43 @@ pub(super) struct Line {
     pub(super) at: String,
     pub(super) who: String,
     pub(super) text: String,
+    /// What else it is about: where that is, and what it is called.
+    pub(super) about: Option<(String, String)>,
 }
 
 impl Line {
-    fn of(happened: &Happened, zone: &Zone) -> Self {
+    fn of(happened: &Happened, about: Option<(String, String)>, zone: &Zone) -> Self {
         let text = in_short(&shown(happened.text.as_bytes()));
-        Line { at: minute(happened.at, zone), who: shown(happened.who.as_bytes()), text }
+        Line { at: minute(happened.at, zone), who: actor(&happened.who), text, about }
+    }
+
+    fn of_record(happened: &Happened, zone: &Zone) -> Self {
+        let file = happened.upload.as_ref().map(|(id, path)| (format!("/uploads/{id}"), shown(path)));
+        Line::of(happened, file, zone)
+    }
+
+    fn of_upload(happened: &Happened, zone: &Zone) -> Self {
+        let record = happened.record.as_ref();
+        let record = record.map(|(id, name)| (format!("/records/{id}/send"), shown(name.as_bytes())));
+        Line::of(happened, record, zone)
+    }
+}
+
+/// Who acted, as people say it: a name, or a part of the program.
+pub(super) fn actor(who: &str) -> String {
+    match who {
+        "rule" => "the rule".to_owned(),
+        "customer" => "the customer".to_owned(),
+        "spool" => "the server".to_owned(),
+        "inbox" => "the inbox".to_owned(),
+        name => shown(name.as_bytes()),
     }
 }
 
 /// The history of a record, for those who work for the shop.
 pub(super) async fn history_of_record(context: &Arc<WebContext>, id: RecordId) -> Result<Vec<Line>, Fault> {
     let lines = read(context, move |tx| tx.history_of_record(id, HISTORY_SHOWN)).await?;
-    Ok(lines.iter().map(|line| Line::of(line, &context.zone)).collect())
+    Ok(lines.iter().map(|line| Line::of_record(line, &context.zone)).collect())
 }
 
 /// `/uploads/{id}`: one received file, and the records that it may belong to.
@@ -200,7 +224,7 @@ pub(super) async fn upload(
             .take(RECORDS_SHOWN as usize)
             .map(|missing| Card { id: missing.id, ..card(&missing.record) })
             .collect(),
-        history: history.iter().map(|line| Line::of(line, &context.zone)).collect(),
+        history: history.iter().map(|line| Line::of_upload(line, &context.zone)).collect(),
         done: match asked.done.as_str() {
             "attached" => "Noted: it is put on the record.",
             "taken" => "Nothing was changed: it is not stored yet, or the record is another customer's.",

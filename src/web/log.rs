@@ -7,6 +7,7 @@ use axum::extract::{Extension, Query, State};
 use axum::response::Html;
 
 use super::WebContext;
+use super::desk::actor;
 use super::pages::{Fault, read};
 use super::text::{in_short, minute, query, sentence};
 use super::visitor::{Frame, Visitor};
@@ -69,7 +70,7 @@ fn line(event: &LoggedEvent, zone: &Zone) -> Line {
     let named = |name: &str| shown(name.as_bytes());
     Line {
         at: minute(event.at, zone),
-        who: named(&event.who),
+        who: actor(&event.who),
         text: sentence(&in_short(&named(&event.text))),
         customer: event.customer.as_ref().map(|(id, name)| (id.0, named(name))),
         record: event.record.as_ref().map(|(id, name)| (id.0, named(name))),

@@ -72,7 +72,8 @@ export async function desk({ sue, looked_at, reunite, send, web }) {
   await sue.getByRole("heading", { name: "Records" }).waitFor();
   await looked_at(sue, "search");
   await sue.getByRole("link", { name: /Open.*canyon/ }).click();
-  await sue.getByText("attach of the file").waitFor();
+  await sue.getByText("put the file on the record by hand").waitFor();
+  await sue.locator(".history").getByRole("link", { name: "Odd things/stag.jpg" }).first().waitFor();
   await looked_at(sue, "record-history");
   reunite(["retire", "order-6/1", "--why", "removed on request"]);
   await sue.getByRole("link", { name: "Removed", exact: true }).click();

@@ -117,13 +117,20 @@ fn a_file_finds_its_record_by_hand_and_that_can_be_undone() {
     assert_eq!(say("record=2"), "/uploads/11?done=taken", "given up");
     let noted = say("record=1&why=by+phone");
     assert_eq!(noted, "/uploads/11?done=attached&at=1");
-    has(&pages.get(&noted), &["it is put on the record", "name=\"undo\"", "attach of the file"]);
+    has(
+        &pages.get(&noted),
+        &["it is put on the record", "name=\"undo\"", "put the file on the record by hand: by phone"],
+    );
     has(
         &pages.get("/decisions"),
         &["Put on by hand", "order-1", "by phone", "/decisions/1/undo", "operator on this machine"],
     );
     assert!(pages.get("/decisions?who=sue").contains("Nobody has decided anything under this name yet"));
+    // Each history says who, what, and about which other thing.
+    has(&pages.get("/records/1/send"), &["put the file on the record by hand: by phone", "href=\"/uploads/11\">Old/"]);
+    has(&pages.get("/log"), &["Put the file on the record by hand: by phone"]);
     assert_eq!(say("record=1&undo=yes"), "/uploads/11?done=undone");
+    has(&pages.get("/uploads/11"), &["took the last answer about the file back", "href=\"/records/1/send\">order-1"]);
     assert_eq!(say("record=1&undo=yes"), "/uploads/11?done=nothing");
     let decisions = pages.get("/decisions");
     assert!(decisions.contains("Taken back") && !decisions.contains("/decisions/1/undo"), "{decisions}");
