@@ -345,6 +345,18 @@ impl Tx<'_> {
         })
     }
 
+    /// The record that a person last put a received file on, or said that it is the picture of, where that stands.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn record_named_for(&self, file: &ReceivedFile) -> Result<Option<(RecordId, String)>, Error> {
+        let sql = "SELECT r.id, r.name FROM decisions d JOIN records r ON r.id = d.record WHERE d.customer = ?1 \
+             AND d.digest = ?2 AND d.withdrawn_at IS NULL AND d.act IN ('accept', 'attach') AND NOT EXISTS (\
+               SELECT 1 FROM decisions n WHERE n.record = d.record AND n.digest = d.digest AND n.number = d.number \
+                 AND n.id > d.id AND n.withdrawn_at IS NULL) ORDER BY d.id DESC LIMIT 1";
+        self.first(sql, (file.customer.0, file.sha256.0.as_slice()), |row| Ok((RecordId(row.get(0)?), row.get(1)?)))
+    }
+
     /// The pair that a decision is about, if the decision is the last word on it.
     ///
     /// # Errors

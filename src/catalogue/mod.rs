@@ -80,7 +80,7 @@ pub use records::{Record, RecordFacts};
 pub use reports::{CustomerRow, FileRow, MatchRow, MissingRow};
 pub use retirements::RetiredPicture;
 pub use retiring::{Announced, AnnouncedTo};
-pub use review::{Proposal, Question};
+pub use review::{Answered, Proposal, Question};
 pub use sessions::{Session, SessionOf};
 pub use tallies::{Received, RecordTally};
 pub use thumbnails::{Examined, Role, Thumbnail};

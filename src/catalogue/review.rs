@@ -4,7 +4,7 @@
 
 use super::pages::{RECORD, THUMBNAIL, shown_record};
 use super::{Error, ShownRecord, Tx, text_of};
-use crate::domain::{CandidateId, CustomerId, RecordId, UploadId};
+use crate::domain::{CandidateId, CustomerId, Micros, RecordId, UploadId};
 
 /// A record and what may be its picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,19 @@ pub struct Proposal {
     pub copy: bool,
     /// What speaks for it and against it, in words; empty while the rule has not spoken again after an answer was taken back.
     pub reason: String,
+}
+
+/// An answer that somebody gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Who.
+    pub who: String,
+    /// What: a word of [`super::Act`].
+    pub act: String,
+    /// When.
+    pub at: Micros,
+    /// A path under which the file came.
+    pub path: Option<Vec<u8>>,
 }
 
 /// What the rule made of a candidate that a person is asked about.
@@ -96,6 +109,20 @@ impl Tx<'_> {
             |row| row.get(0),
         )?;
         next.map(|record| self.question(RecordId(record))).transpose()
+    }
+
+    /// The last thing that stands of what people said about the record of a candidate.
+    ///
+    /// # Errors
+    /// When the catalogue fails.
+    pub fn last_answer(&self, candidate: CandidateId) -> Result<Option<Answered>, Error> {
+        let sql = "SELECT d.who, d.act, d.at, (SELECT u.path FROM uploads u WHERE u.customer = d.customer AND u.sha256 = d.digest \
+               ORDER BY u.path, u.id LIMIT 1) \
+             FROM candidates k JOIN decisions d ON d.record = k.record AND d.withdrawn_at IS NULL WHERE k.id = ?1 \
+             ORDER BY d.id DESC LIMIT 1";
+        self.first(sql, [candidate.0], |row| {
+            Ok(Answered { who: row.get(0)?, act: row.get(1)?, at: Micros(row.get(2)?), path: row.get(3)? })
+        })
     }
 
     /// Files that a person is asked about for a record, the likeliest first, each with its path.

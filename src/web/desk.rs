@@ -12,8 +12,8 @@ use super::files::{FileLine, file_line};
 use super::pages::{Fault, Kept, read, write};
 use super::text::{counted, in_short, long_day, minute, query};
 use super::visitor::{Frame, Visitor};
-use crate::catalogue::{Act, AnnouncedTo, Decided, FoundRecord, GivenUp, Happened, MissingFilter};
-use crate::domain::{CustomerId, Micros, RecordId, UploadId, Zone};
+use crate::catalogue::{AnnouncedTo, Decided, FoundRecord, GivenUp, Happened};
+use crate::domain::{CustomerId, Micros, RecordId, Zone};
 use crate::tree::shown;
 
 /// Lines that a page of one of these lists shows.
@@ -25,22 +25,19 @@ const FOUND_MAX: i64 = 40;
 /// Letters of a digest from which on it is looked for.
 const DIGEST_LETTERS_MIN: usize = 8;
 
-/// Records that are shown beside a file whose record is looked for.
-const RECORDS_SHOWN: i64 = 60;
-
 /// Lines of history that a page shows.
-const HISTORY_SHOWN: i64 = 50;
+pub(super) const HISTORY_SHOWN: i64 = 50;
 
 /// What the address of one of these pages says.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     q: String,
-    words: String,
+    pub(super) words: String,
     who: String,
-    behind: String,
-    at: String,
-    done: String,
+    pub(super) behind: String,
+    pub(super) at: String,
+    pub(super) done: String,
     kept: String,
     since: String,
     left: String,
@@ -50,7 +47,7 @@ pub(super) struct Asked {
 }
 
 /// A number in an address; `first` for an empty text.
-fn place(text: &str, first: i64) -> Result<i64, Fault> {
+pub(super) fn place(text: &str, first: i64) -> Result<i64, Fault> {
     match text {
         "" => Ok(first),
         text => text.parse().map_err(|_| Fault::Asked("There is no such place in this list; begin at its first page.")),
@@ -130,23 +127,6 @@ fn found_card(found: &FoundRecord) -> FoundCard {
     }
 }
 
-#[derive(Template)]
-#[template(path = "upload.html", config = "src/web/askama.toml")]
-struct UploadPage {
-    frame: Frame,
-    file: FileLine,
-    customer: i64,
-    words: String,
-    records: Vec<Card>,
-    /// What leads to the next of them, if there are more.
-    next: Option<String>,
-    later: bool,
-    history: Vec<Line>,
-    done: &'static str,
-    /// The record that the page before has put the file on.
-    attached: i64,
-}
-
 /// A line of history.
 pub(super) struct Line {
     pub(super) at: String,
@@ -185,94 +165,15 @@ pub(super) fn actor(who: &str) -> String {
     }
 }
 
+/// The history of a received file.
+pub(super) fn history_of_file(lines: &[Happened], zone: &Zone) -> Vec<Line> {
+    lines.iter().map(|line| Line::of_upload(line, zone)).collect()
+}
+
 /// The history of a record, for those who work for the shop.
 pub(super) async fn history_of_record(context: &Arc<WebContext>, id: RecordId) -> Result<Vec<Line>, Fault> {
     let lines = read(context, move |tx| tx.history_of_record(id, HISTORY_SHOWN)).await?;
     Ok(lines.iter().map(|line| Line::of_record(line, &context.zone)).collect())
-}
-
-/// `/uploads/{id}`: one received file, and the records that it may belong to.
-pub(super) async fn upload(
-    State(context): State<Arc<WebContext>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(id): Path<i64>,
-    Query(asked): Query<Asked>,
-) -> Result<Html<String>, Fault> {
-    let id = UploadId(id);
-    let (words, behind) = (asked.words.trim().to_owned(), place(&asked.behind, 0)?);
-    let words = Some(words).filter(|words| !words.is_empty());
-    let found = read(&context, move |tx| {
-        let Some(file) = tx.page_file(id)? else { return Ok(None) };
-        let filter = MissingFilter { words, ..MissingFilter::default() };
-        let records = tx.page_missing(file.customer, &filter, behind, RECORDS_SHOWN + 1)?;
-        Ok(Some((file, records, tx.history_of_upload(id, HISTORY_SHOWN)?)))
-    });
-    let (file, records, history) = found.await?.ok_or(Fault::NoPage)?;
-    let page = UploadPage {
-        frame: Frame::of(&visitor),
-        customer: file.customer.0,
-        file: file_line(&file, true, &context.zone),
-        next: records.get(RECORDS_SHOWN as usize).and(records.get(RECORDS_SHOWN as usize - 1)).map(|last| {
-            let behind = last.id.to_string();
-            let all = [("words", asked.words.as_str()), ("behind", behind.as_str())];
-            query(all.into_iter().filter(|(_, value)| !value.is_empty()))
-        }),
-        later: behind > 0,
-        words: asked.words,
-        records: records
-            .iter()
-            .take(RECORDS_SHOWN as usize)
-            .map(|missing| Card { id: missing.id, ..card(&missing.record) })
-            .collect(),
-        history: history.iter().map(|line| Line::of_upload(line, &context.zone)).collect(),
-        done: match asked.done.as_str() {
-            "attached" => "Noted: it is put on the record.",
-            "taken" => "Nothing was changed: it is not stored yet, or the record is another customer's.",
-            "undone" => "Taken back, as if it had not been said.",
-            "nothing" => "There was nothing to take back any more.",
-            _ => "",
-        },
-        attached: place(&asked.at, 0)?,
-    };
-    Ok(Html(page.render()?))
-}
-
-/// What the form of a file's page sends.
-#[derive(serde::Deserialize)]
-pub(super) struct Attach {
-    record: i64,
-    #[serde(default)]
-    why: String,
-    #[serde(default)]
-    undo: String,
-}
-
-/// `/uploads/{id}/attach`: a person names the record of a file, or takes that back. The pipeline puts it there.
-pub(super) async fn attach(
-    State(context): State<Arc<WebContext>>,
-    Extension(visitor): Extension<Visitor>,
-    Path(id): Path<i64>,
-    Form(form): Form<Attach>,
-) -> Result<Response, Fault> {
-    let (upload, record, who) = (UploadId(id), RecordId(form.record), visitor.name());
-    let undo = !form.undo.is_empty();
-    let done = write(&context, move |tx| {
-        // Of another customer's record there is no pair with this file.
-        let Some(subject) = tx.upload_subject(record, upload)? else { return Ok("taken") };
-        if undo {
-            return Ok(if tx.withdraw(&subject, &who, "")? { "undone" } else { "nothing" });
-        }
-        if tx.record(record)?.retired {
-            return Ok("taken");
-        }
-        tx.decide(&subject, Act::Attach, &who, form.why.trim())?;
-        Ok("attached")
-    });
-    let said = done.await?;
-    let at = form.record.to_string();
-    let pairs = [("done", said), ("at", at.as_str())];
-    let pairs = pairs.into_iter().filter(|(name, _)| *name == "done" || said == "attached");
-    Ok(Redirect::to(&format!("/uploads/{id}?{}", query(pairs))).into_response())
 }
 
 #[derive(Template)]

@@ -79,7 +79,7 @@ pub(super) fn file_line(file: &ReceivedFile, with_customer: bool, zone: &Zone) -
         fate: file.fate.word(),
         state,
         record: file.record.as_ref().map(|(id, name)| (id.0, shown(name.as_bytes()))),
-        unmatched: matches!(file.fate, Fate::Unmatched | Fate::Asked),
+        unmatched: matches!(file.fate, Fate::Unmatched | Fate::Asked | Fate::Problem),
     }
 }
 

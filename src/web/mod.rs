@@ -35,6 +35,7 @@ mod sign_in;
 mod status;
 mod text;
 mod thumbnail;
+mod upload;
 mod visitor;
 
 use std::io;

@@ -14,7 +14,7 @@ use super::cards::{Card, card};
 use super::counts::total;
 use super::pages::{Fault, read, write};
 use super::pictures::drawn;
-use super::text::{number, pixels, query, sentence, size};
+use super::text::{minute, number, pixels, query, sentence, size};
 use super::visitor::{Frame, Visitor};
 use crate::catalogue::{self, Act, Proposal, Question, Subject, Tx};
 use crate::domain::{CandidateId, CustomerId};
@@ -76,8 +76,12 @@ struct Review {
     left: String,
     place: Place,
     /// What to say of the page before.
-    said: &'static str,
+    said: String,
     can_undo: bool,
+    /// The queue was gone through, and what was skipped is left.
+    is_end: bool,
+    /// Where it begins anew.
+    again: String,
     question: Option<Shown>,
 }
 
@@ -123,27 +127,45 @@ pub(super) async fn page(
     Query(place): Query<Place>,
 ) -> Result<Html<String>, Fault> {
     let (customer, behind) = (place.customer()?, number_of(&place.behind)?.unwrap_or(0));
-    let question = read(&context, move |tx| match tx.question_behind(customer, behind)? {
-        // At the end of the queue it begins again with what was skipped.
-        None if behind > 0 => tx.question_behind(customer, 0),
-        question => Ok(question),
-    });
-    let question = question.await?;
+    let question = read(&context, move |tx| tx.question_behind(customer, behind)).await?;
     let left = total(&context, format!("questions {customer:?}"), move |tx| tx.questions(customer)).await?;
+    let is_end = question.is_none() && behind > 0 && left > 0;
+    let again = Place { customer: place.customer.clone(), ..Place::default() }.address();
     let question = match question {
         Some(question) => Some(show(&context, &place, question).await?),
         None => None,
     };
     let (said, can_undo) = match place.said.as_str() {
-        "same" => ("Noted: it is the picture, and it goes back to its record.", true),
-        "different" => ("Noted: it is not the picture.", true),
-        "undone" => ("Taken back, as if it had not been said.", false),
-        "nothing" => ("There was nothing to take back any more.", false),
-        "met" => ("Somebody else answered meanwhile. Their answer stands; yours changed nothing.", false),
-        _ => ("", false),
+        "same" => ("Noted: it is the picture, and it goes back to its record.".to_owned(), true),
+        "different" => ("Noted: it is not the picture.".to_owned(), true),
+        "undone" => ("Taken back, as if it had not been said.".to_owned(), false),
+        "nothing" => ("There was nothing to take back any more.".to_owned(), false),
+        "met" => (met(&context, &place).await?, false),
+        _ => (String::new(), false),
     };
-    let page = Review { frame: Frame::of(&visitor), left: number(left), place, said, can_undo, question };
+    let frame = Frame::of(&visitor);
+    let page = Review { frame, left: number(left), place, said, can_undo, is_end, again, question };
     Ok(Html(page.render()?))
+}
+
+/// What to say to somebody whose answer came behind another's: who that was, and what they said.
+async fn met(context: &Arc<WebContext>, place: &Place) -> Result<String, Fault> {
+    let answer = match number_of(&place.answered)? {
+        Some(candidate) => read(context, move |tx| tx.last_answer(CandidateId(candidate))).await?,
+        None => None,
+    };
+    let Some(answer) = answer else {
+        return Ok(
+            "Somebody else said something about it meanwhile, and took it back. Yours changed nothing.".to_owned()
+        );
+    };
+    let file = answer.path.as_deref().map_or_else(|| "the file".to_owned(), shown);
+    let what = match answer.act.as_str() {
+        "accept" | "attach" => "is the picture",
+        _ => "is not the picture",
+    };
+    let (who, at) = (shown(answer.who.as_bytes()), minute(answer.at, &context.zone));
+    Ok(format!("{who} answered before you, {at}: {file} {what}. That stands; yours changed nothing."))
 }
 
 async fn show(context: &Arc<WebContext>, place: &Place, question: Question) -> Result<Shown, Fault> {

@@ -23,7 +23,7 @@ use super::programs::{Brought, brought, is_feed, unauthorized};
 use super::visitor::{Door, Visitor};
 use super::{
     WebContext, api, assets, connect, desk, embed, events, files, log, mail, orders, originals, pictures, probes,
-    record, removals, reports, review, sending, sign_in, status, thumbnail,
+    record, removals, reports, review, sending, sign_in, status, thumbnail, upload,
 };
 use crate::domain::{CandidateId, CustomerId, Digest, Micros, RecordId, Scope, ThumbnailId, TransferId, UploadId};
 
@@ -152,9 +152,9 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/log", Staff, None, |method| on(method, log::page)),
         route(GET, "/decisions", Staff, None, |method| on(method, desk::decisions)),
         route(POST, "/decisions/{id}/undo", Staff, Decision, |method| on(method, desk::undo)),
-        route(GET, "/uploads/{id}", Staff, Upload, |method| on(method, desk::upload)),
+        route(GET, "/uploads/{id}", Staff, Upload, |method| on(method, upload::page)),
         route(GET, "/uploads/{id}/picture", Staff, Upload, |method| on(method, thumbnail::upload)),
-        route(POST, "/uploads/{id}/attach", Staff, Upload, |method| on(method, desk::attach)),
+        route(POST, "/uploads/{id}/attach", Staff, Upload, |method| on(method, upload::attach)),
         route(GET, "/customers/{id}/files", SignedIn, Customer, |method| on(method, files::of_customer)),
         route(GET, "/records/{id}/send", SignedIn, Record, |method| on(method, sending::record_page)),
         files("/customers/{id}/send", Customer, |method| on(method, sending::customer_form)),

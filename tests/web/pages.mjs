@@ -184,6 +184,14 @@ async function review(sue) {
   await sue.setViewportSize({ width: 1280, height: 900 });
   await sue.keyboard.press("k");
   await sue.getByText("beach-palm-again.jpg").waitFor();
+  // Behind the last one nothing begins anew without a word.
+  await sue.keyboard.press("k");
+  await sue.getByText("You have seen all of them. 2 that were skipped are left.").waitFor();
+  await looked_at(sue, "review-end");
+  await sue.keyboard.press("k");
+  await sue.getByText("balloons-again.jpg").waitFor();
+  await sue.keyboard.press("k");
+  await sue.getByText("beach-palm-again.jpg").waitFor();
   await sue.keyboard.press("n");
   await sue.getByText("it is not the picture").waitFor();
   await sue.keyboard.press("u");

@@ -126,6 +126,9 @@ fn a_file_finds_its_record_by_hand_and_that_can_be_undone() {
         &["Put on by hand", "order-1", "by phone", "/decisions/1/undo", "operator on this machine"],
     );
     assert!(pages.get("/decisions?who=sue").contains("Nobody has decided anything under this name yet"));
+    let page = pages.get("/uploads/11");
+    has(&page, &["put on by a person", "order-1"]);
+    assert!(!page.contains("belongs to no missing picture") && !page.contains("It is this one"), "{page}");
     // Each history says who, what, and about which other thing.
     has(&pages.get("/records/1/send"), &["put the file on the record by hand: by phone", "href=\"/uploads/11\">Old/"]);
     has(&pages.get("/log"), &["Put the file on the record by hand: by phone"]);
