@@ -38,6 +38,8 @@ impl Desk {
             Ok((tx.asked_about(id)?, standing))
         });
         let (asked, standing) = found.await?;
+        // The pipeline takes it off in a moment; nobody is to say it twice.
+        let standing = standing.filter(|_| done != "off");
         let named = |(id, path): (UploadId, Vec<u8>)| (id.0, shown(&path));
         let (done, can_undo) = match done {
             "off" => ("Noted: it is not the picture, and it leaves the record.", true),

@@ -140,7 +140,7 @@ pub(super) async fn page(
         "different" => ("Noted: it is not the picture.".to_owned(), true),
         "undone" => ("Taken back, as if it had not been said.".to_owned(), false),
         "nothing" => ("There was nothing to take back any more.".to_owned(), false),
-        "met" => (met(&context, &place).await?, false),
+        "met" => (met(&context, &place, &visitor.name()).await?, false),
         _ => (String::new(), false),
     };
     let frame = Frame::of(&visitor);
@@ -149,7 +149,7 @@ pub(super) async fn page(
 }
 
 /// What to say to somebody whose answer came behind another's: who that was, and what they said.
-async fn met(context: &Arc<WebContext>, place: &Place) -> Result<String, Fault> {
+async fn met(context: &Arc<WebContext>, place: &Place, visitor: &str) -> Result<String, Fault> {
     let answer = match number_of(&place.answered)? {
         Some(candidate) => read(context, move |tx| tx.last_answer(CandidateId(candidate))).await?,
         None => None,
@@ -164,8 +164,12 @@ async fn met(context: &Arc<WebContext>, place: &Place) -> Result<String, Fault> 
         "accept" | "attach" => "is the picture",
         _ => "is not the picture",
     };
-    let (who, at) = (shown(answer.who.as_bytes()), minute(answer.at, &context.zone));
-    Ok(format!("{who} answered before you, {at}: {file} {what}. That stands; yours changed nothing."))
+    let at = minute(answer.at, &context.zone);
+    let who = match answer.who.as_str() {
+        who if who == visitor => "You answered elsewhere".to_owned(),
+        who => format!("{} answered before you", shown(who.as_bytes())),
+    };
+    Ok(format!("{who}, {at}: {file} {what}. That stands; this changed nothing."))
 }
 
 async fn show(context: &Arc<WebContext>, place: &Place, question: Question) -> Result<Shown, Fault> {

@@ -137,6 +137,7 @@ fn what_is_on_the_wrong_record_is_taken_off_there_and_put_back() {
     assert_eq!(say("upload=3&why=a+twin"), "/records/2/send?done=off");
     let page = pages.get("/records/2/send?done=off");
     assert!(page.contains("it leaves the record") && page.contains("name=\"undo\""), "{page}");
+    assert!(!page.contains("Take it off"), "said already: {page}");
     assert_eq!(say("undo=yes"), "/records/2/send?done=undone");
     assert_eq!(say("undo=yes"), "/records/2/send?done=nothing");
     assert_eq!(acts(&pages), [format!("2detach!{OPERATOR}")]);
@@ -174,9 +175,10 @@ fn of_two_people_the_second_changes_nothing() {
     say(&pages, &pages.operator, 12, "same", 0);
     assert_eq!(say(&pages, &pages.operator, 11, "same", 0), "/review?answered=11&said=met");
     let met = pages.get("/review?answered=11&said=met");
-    assert!(met.contains(&format!("{OPERATOR} answered before you, ")), "{met}");
-    assert!(met.contains("second.jpg is the picture. That stands; yours changed nothing."), "{met}");
+    assert!(met.contains("You answered elsewhere, "), "{met}");
+    assert!(met.contains("second.jpg is the picture. That stands; this changed nothing."), "{met}");
     pages.sql("UPDATE decisions SET who = 'sue'");
+    assert!(pages.get("/review?answered=11&said=met").contains("sue answered before you, "));
     assert!(
         say(&pages, &pages.operator, 12, "undo", 0).ends_with("said=met"),
         "another's answer is theirs to take back"
