@@ -3,26 +3,27 @@
 //! A wrong attachment is the one fault that is not forgiven, so an automatic one needs proof, and resemblance is none:
 //!
 //! 1. **digest**: a recorded digest is the file's: SHA-256, MD5 or the ETag of an S3 store.
-//! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length proves
-//!    little for short files, so there the pixels must agree closely, and less for uncompressed formats, which need the recorded
-//!    name as well; a name that says another
-//!    shot of the same camera, or what an editor made of the shot, contradicts, as does a recorded time of taking that is
-//!    not the file's; and two files that both claim to be the one leave the question open unless the name
-//!    settles it, or tier 4 does.
-//! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels agree
-//!    closely *without* any correction of colour: an edited copy keeps its name and size. Nor is another time recorded.
+//! 2. **bytes**: recorded length and size are the file's, and neither the pixels nor its name contradict. Length
+//!    proves little for short files, so there the pixels must agree closely, and less for uncompressed formats, which
+//!    need the recorded name as well; a name that says another shot of the same camera, or what an editor made of the
+//!    shot, contradicts, as does a recorded time of taking that is not the file's; and two files that both claim to
+//!    be the one leave the question open unless the name settles it, or tier 4 does.
+//! 3. **name**: the recorded name is unique, informative and the file's, size or proportions agree, and the pixels
+//!    agree closely *without* any correction of colour: an edited copy keeps its name and size. Nor is another time
+//!    recorded.
 //!
-//! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what its
-//!    coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the same
-//!    camera, and the file does not make, nor nearly make, another record's thumbnail, unless that record says that it
-//!    lost the same original; where that one's recipe is not known, resembling it is enough to leave the question open, unless
-//!    that record's own original is certain. A file that leaves something of the thumbnail unexplained has lost something, and may be a
-//!    copy of what another record lost, if it comes as close to that one's thumbnail as copies do; nor may its tone have changed all
-//!    over. Where siblings are about, frames or cards that resemble either, the file has to make
-//!    it as an original does, not as a copy, unless its recorded name tells it from them. Where the recorded name (as in tier 3) and size are the file's, contents and
-//!    records whose names say another shot of the same camera are no rivals; where length and size are, records of which
-//!    another length is recorded. A file that was recorded, by length or name, needs to make the thumbnail only as closely as a
-//!    copy that has lost much ([`supported`]).
+//! 4. **recipe**: the shop's recipe, learned from other pairs, makes the very thumbnail from the file, to within what
+//!    its coding cannot tell; no other content does, neither its name nor its time of taking says another shot of the
+//!    same camera, and the file does not make, nor nearly make, another record's thumbnail (nearly counts for less
+//!    where it makes this one to the last bit), unless that record says that it lost the same original; where that
+//!    one's recipe is not known, resembling it is enough to leave the question open, unless that record's own
+//!    original is certain. A file that leaves something of the thumbnail unexplained has lost something, and may be a
+//!    copy of what another record lost, if it comes as close to that one's thumbnail as copies do; nor may its tone
+//!    have changed all over. Where siblings are about, frames or cards that resemble either, the file has to make it
+//!    as an original does, not as a copy, unless its recorded name tells it from them. Where the recorded name (as in
+//!    tier 3) and size are the file's, contents and records whose names say another shot of the same camera are no
+//!    rivals; where length and size are, records of which another length is recorded. A file that was recorded, by
+//!    length or name, needs to make the thumbnail only as closely as a copy that has lost much ([`supported`]).
 //!
 //! Everything else that resembles is **review**, ranked; the rest is **none**. A truncated file is never attached unless
 //! its digest was recorded. A person's answer stands whatever the rule thinks, and settles what follows from it ([`answers`]).

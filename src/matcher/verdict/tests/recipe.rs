@@ -52,6 +52,10 @@ fn a_file_that_makes_two_records_thumbnails_proves_neither() {
     assert_eq!(attached(&facts), [(1, 1, Method::Recipe)]);
     facts.candidates[1].measured[0].fit.as_mut().unwrap().alike = true;
     assert_eq!(attached(&facts), [], "of frames of a film that hardly moved it may be the one that nobody knows of");
+    facts.candidates[1].measured[0].fit.as_mut().unwrap().d = 0.6;
+    assert_eq!(attached(&facts), [(1, 1, Method::Recipe)], "what makes one wholly would make its own as well");
+    facts.candidates[0].measured[0].fit.as_mut().unwrap().d = 0.02;
+    assert_eq!(attached(&facts), [], "a copy may be of either");
 }
 
 #[test]
