@@ -2,10 +2,12 @@
 """The accuracy table: cases of many kinds through the real server (benches/corpus.sh), what came out beside the goal.
 
     python3 benches/accuracy.py CORPUS --results FOLDER [--seeds "1 2 3"] [--records N] [--only ROW...] [--baselines]
+        [--keep FOLDER]
 
 Each case that is done is a file in --results; a run that was broken off goes on where it stopped, and a run with nothing
 left to do prints the table again. --write-counts src/matcher/verdict/counted.csv brings the counts into the program.
 Settings are taken from the environment (REUNITE_ATTACH_TIERS=digest,bytes,name) and are part of the files' names.
+--keep leaves case and catalogue of each, for `cargo bench --bench alone`, which takes the right pictures away and asks again.
 --baselines measures bare perceptual hashes on the same cases (benches/baselines.py). Rows:
 
 {rows}
@@ -22,6 +24,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 from accuracy_table import counts, table
@@ -53,9 +56,9 @@ def setting():
     return os.environ.get("REUNITE_ATTACH_TIERS", "default").replace(",", "-")
 
 
-def run(corpus, name, seed, options, baselines, log):
+def run(corpus, name, seed, options, baselines, log, keep):
     """One case through the real server; the result as plain data, or nothing when it broke (the log says why)."""
-    with tempfile.TemporaryDirectory() as kept:
+    with nullcontext(keep) if keep else tempfile.TemporaryDirectory() as kept:
         command = ["bash", Path(__file__).with_name("corpus.sh"), corpus, "--seed", str(seed), *options.split()]
         with open(log, "w") as out:
             subprocess.run(command, env={**os.environ, "KEEP": kept}, stdout=out, stderr=subprocess.STDOUT)
@@ -115,6 +118,7 @@ def main():
     parser.add_argument("--records", type=int)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--baselines", action="store_true")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--write-counts", type=Path, metavar="FILE", help="also write decisions and errors of each tier as CSV")
     asked = parser.parse_args()
     asked.results.mkdir(parents=True, exist_ok=True)
@@ -126,7 +130,10 @@ def main():
             kept = asked.results / f"{name}-{seed}-{asked.records or 'all'}-{setting()}.json"
             if not kept.exists():
                 print(f"{name}, seed {seed}: {options}", file=sys.stderr, flush=True)
-                result = run(asked.corpus, name, seed, options, asked.baselines, kept.with_suffix(".log"))
+                keep = asked.keep and asked.keep / f"{name}-{seed}"
+                if keep:
+                    keep.mkdir(parents=True)
+                result = run(asked.corpus, name, seed, options, asked.baselines, kept.with_suffix(".log"), keep)
                 if result is None:
                     broken.append(kept.with_suffix(".log"))
                     continue
