@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     let album = Album::read()?;
     let began = Instant::now();
     let made: Vec<Fingerprint> =
-        (0..thumbnails).into_par_iter().map(|at| of_thumbnail(&album.picture(at, 64))).collect();
+        (0..thumbnails).into_par_iter().map(|at| of_thumbnail(&album.picture(at, 64))[0]).collect();
     println!("{thumbnails} thumbnails made up in {:.0?}", began.elapsed());
     let every = thumbnails / questions.max(1);
     let views: Vec<Views> = (0..questions)
@@ -125,7 +125,9 @@ fn measure(what: &str, radius: u16, views: &[Views], look_up: impl Fn(&Views) ->
 
 /// The search as one would write it down first.
 fn plain(thumbnails: &[(RecordId, Fingerprint)], views: &Views, radius: u16) -> Vec<Near> {
-    let distances = thumbnails.iter().filter_map(|(record, fingerprint)| Some((views.distance(fingerprint)?, *record)));
+    let distances = thumbnails
+        .iter()
+        .filter_map(|(record, fingerprint)| Some((views.distance(std::slice::from_ref(fingerprint))?, *record)));
     let mut near: Vec<_> = distances.filter(|&(distance, _)| distance <= radius).collect();
     near.sort_unstable();
     near.into_iter().map(|(distance, record)| Near { record, distance }).collect()
@@ -213,7 +215,7 @@ fn write_for_others(folder: &Path, made: &[Fingerprint], views: &[Views]) -> Res
 
 /// Prints how far unlike pictures lie apart: those of the fixtures and those made up.
 fn compare_distances(album: &Album, made: &[Fingerprint]) {
-    let fixtures: Vec<Fingerprint> = album.0.iter().map(of_thumbnail).collect();
+    let fixtures: Vec<Fingerprint> = album.0.iter().map(|picture| of_thumbnail(picture)[0]).collect();
     let line = |what: &str, of: &[Fingerprint], step: usize| {
         let pairs = of.iter().flat_map(|a| of.iter().step_by(step).map(move |b| (a, b))).filter(|(a, b)| a != b);
         let distances: Vec<f64> = pairs.take(3_000_000).map(|(a, b)| a.hash.distance(&b.hash).into()).collect();

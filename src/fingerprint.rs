@@ -1,14 +1,15 @@
 //! Perceptual hashes with their quality: what a candidate search compares.
 //!
 //! A fingerprint is a 256-bit hash of the 16x16 lowest frequencies of a picture shrunk to 64x64, after PDQ (Facebook,
-//! "ThreatExchange/PDQ", 2019), together with PDQ's measure of how much detail there was to hash. A thumbnail has one;
-//! an upload has one for each [`View`] that a shop's thumbnail of it might show: the whole picture, its centre square,
+//! "ThreatExchange/PDQ", 2019), together with PDQ's measure of how much detail there was to hash. A thumbnail has one, or
+//! two where it has a margin all around; an upload has one for each [`View`] that a shop's thumbnail of it might show: the whole picture, its centre square,
 //! or the whole picture padded to a square, each in all eight orientations, on white and on black where it is
 //! transparent, once for each rendering.
 //!
 //! Deliberately not here: any decision. A small distance proposes a pair and proves nothing, because bursts and cards
 //! made from one template collide; below [`QUALITY_FLOOR`] a distance does not even propose.
 
+mod margin;
 pub(crate) mod resample;
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,16 @@ impl Fingerprint {
         bytes
     }
 
+    /// Any number of them, one after the other.
+    pub fn all_to_bytes(all: &[Self]) -> Vec<u8> {
+        all.iter().flat_map(|one| one.to_bytes()).collect()
+    }
+
+    /// What [`Fingerprint::all_to_bytes`] wrote; nothing for bytes of another length.
+    pub fn all_from_bytes(bytes: &[u8]) -> Option<Vec<Self>> {
+        bytes.chunks(STORED).map(Fingerprint::from_bytes).collect()
+    }
+
     /// What [`Fingerprint::to_bytes`] wrote; nothing for bytes of another length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (quality, words) = bytes.split_last()?;
@@ -88,12 +99,12 @@ impl Fingerprint {
 pub struct Views(pub Vec<Fingerprint>);
 
 impl Views {
-    /// The smallest distance from any view that speaks to `thumbnail`; nothing when either side is too plain to speak.
-    pub fn distance(&self, thumbnail: &Fingerprint) -> Option<u16> {
-        if !thumbnail.speaks() {
-            return None;
-        }
-        self.0.iter().filter(|view| view.speaks()).map(|view| view.hash.distance(&thumbnail.hash)).min()
+    /// The smallest distance from any view to any fingerprint of a thumbnail; nothing when either side is too plain to speak.
+    pub fn distance(&self, thumbnail: &[Fingerprint]) -> Option<u16> {
+        let speaking =
+            |all: &'_ [Fingerprint]| all.iter().filter(|one| one.speaks()).map(|one| one.hash).collect::<Vec<_>>();
+        let (views, shown) = (speaking(&self.0), speaking(thumbnail));
+        views.iter().flat_map(|view| shown.iter().map(|other| view.distance(other))).min()
     }
 
     /// The best quality among the views.
@@ -104,28 +115,33 @@ impl Views {
     /// A layout byte, then 33 bytes a view.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![LAYOUT];
-        bytes.extend(self.0.iter().flat_map(|view| view.to_bytes()));
+        bytes.extend(Fingerprint::all_to_bytes(&self.0));
         bytes
     }
 
     /// What [`Views::to_bytes`] wrote; nothing for another layout or a torn value.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (&layout, rest) = bytes.split_first()?;
-        if layout != LAYOUT || !rest.len().is_multiple_of(STORED) {
+        if layout != LAYOUT {
             return None;
         }
-        rest.chunks_exact(STORED).map(Fingerprint::from_bytes).collect::<Option<Vec<_>>>().map(Views)
+        Fingerprint::all_from_bytes(rest).map(Views)
     }
 }
 
-/// The fingerprint of a thumbnail, as it is.
+/// The fingerprints of a thumbnail: as it is, and where a margin surrounds it evenly, as some shops put around pictures that
+/// are smaller than their thumbnails, of what lies inside.
 ///
 /// A transparent one is laid on white or on black, whichever shows more; [`flatten_thumbnail`] makes the same choice
 /// for verification.
-pub fn of_thumbnail(pixels: &Pixels) -> Fingerprint {
+pub fn of_thumbnail(pixels: &Pixels) -> Vec<Fingerprint> {
     let opaque = flatten_thumbnail(pixels);
-    let square = shrink(&opaque, (0.0, 0.0, f64::from(opaque.width), f64::from(opaque.height)));
-    Fingerprint { hash: hash_of(&frequencies(&square), 0), quality: quality_of(&square) }
+    let whole = (0.0, 0.0, f64::from(opaque.width), f64::from(opaque.height));
+    let of_part = |part| {
+        let square = shrink(&opaque, part);
+        Fingerprint { hash: hash_of(&frequencies(&square), 0), quality: quality_of(&square) }
+    };
+    [whole].into_iter().chain(margin::inside(&opaque)).map(of_part).collect()
 }
 
 /// The fingerprints of an upload, given once for each way in which its colours may have been rendered (more than one

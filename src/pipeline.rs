@@ -28,6 +28,7 @@ use crate::children::{Examination, Pool};
 use crate::config::Mode;
 use crate::decode::Unreadable;
 use crate::domain::{Digest, ImageId, UploadId};
+use crate::fingerprint::Fingerprint;
 use crate::identify::{Kind, SNIFF_BYTES};
 use crate::matcher::facts::Storage;
 use crate::matcher::verdict::Tier;
@@ -256,7 +257,7 @@ pub fn examine_thumbnail(children: &Pool, bytes: Vec<u8>) -> Result<Examined, Er
             Ok(Examined::Picture {
                 width: width.into(),
                 height: height.into(),
-                fingerprint: seen.fingerprint.to_bytes(),
+                fingerprint: Fingerprint::all_to_bytes(&seen.fingerprints),
                 partition: seen.partition,
             })
         }

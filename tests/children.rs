@@ -141,8 +141,8 @@ fn uploads_and_thumbnails_are_examined_and_verified() {
         .collect();
     let thumbnail = jpeg(160, 120, &small);
     let other = jpeg(160, 120, &scene(160, 120, 9));
-    let fingerprint = pool.examine_thumbnail(thumbnail.clone()).unwrap().fingerprint;
-    assert!(examined.views.distance(&fingerprint).unwrap() < 40);
+    let fingerprints = pool.examine_thumbnail(thumbnail.clone()).unwrap().fingerprints;
+    assert!(examined.views.distance(&fingerprints).unwrap() < 40);
     let residuals = pool.verify(file_of(&upload), &[thumbnail, b"not a picture".to_vec(), other]).unwrap();
     assert_eq!(residuals.len(), 3);
     assert!(residuals[0].unwrap().z() < residuals[2].unwrap().z());

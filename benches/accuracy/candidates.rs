@@ -83,10 +83,10 @@ pub fn print_recall(case: &Path, proposed: &[Proposed]) -> Result<()> {
 /// A record whose right uploads (`images`) are out of reach: how far the nearest is, how many records are nearer to that
 /// upload, and how much detail there was.
 fn why_missed(proposed: &Proposed, record: usize, images: &[usize], made: Option<&Made>) -> String {
-    let thumbnail = proposed.thumbnails[record].as_ref().map(|(fingerprint, _)| fingerprint);
+    let thumbnail = proposed.thumbnails[record].as_ref().map(|(fingerprints, _)| fingerprints);
     let raw = |views: &Views| {
-        let hash = &thumbnail?.hash;
-        views.0.iter().map(|view| view.hash.distance(hash)).min()
+        let shown = thumbnail?.iter();
+        shown.flat_map(|one| views.0.iter().map(|view| view.hash.distance(&one.hash))).min()
     };
     let views = images.iter().filter_map(|&image| proposed.views[image].as_ref());
     let nearest = views.filter_map(|views| Some((raw(views)?, views))).min_by_key(|(distance, _)| *distance);
@@ -98,7 +98,7 @@ fn why_missed(proposed: &Proposed, record: usize, images: &[usize], made: Option
             let nearer = all.filter(|(other, _)| views.distance(other).is_some_and(|other| other < distance)).count();
             format!(
                 "distance {distance}, {nearer} records nearer, quality of thumbnail {} and upload {}",
-                thumbnail.quality,
+                thumbnail[0].quality,
                 views.quality()
             )
         }

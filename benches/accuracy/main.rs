@@ -220,7 +220,7 @@ struct Proposed {
     name: String,
     customer: Customer,
     views: Vec<Option<Views>>,
-    thumbnails: Vec<Option<(Fingerprint, Thumbnail)>>,
+    thumbnails: Vec<Option<(Vec<Fingerprint>, Thumbnail)>>,
     wanted: BTreeMap<(usize, usize), Option<u16>>,
 }
 
@@ -256,15 +256,15 @@ fn propose(case: &Path, name: String, records: Vec<Record>) -> Result<Proposed> 
             None => images.push((image, views)),
         }
     }
-    let thumbnails: Vec<Option<(Fingerprint, Thumbnail)>> =
+    let thumbnails: Vec<Option<(Vec<Fingerprint>, Thumbnail)>> =
         records.par_iter().map(|record| read_thumbnail(&case.join(&record.thumb))).collect::<Result<_>>()?;
 
     let (images, views): (Vec<Image>, Vec<_>) = images.into_iter().unzip();
     let customer = Customer { records, images, pairs: Vec::new() };
-    let entries = thumbnails.iter().enumerate().filter_map(|(at, thumbnail)| {
+    let entries = thumbnails.iter().enumerate().flat_map(|(at, thumbnail)| {
         let name = &customer.records[at].record_id;
-        let (fingerprint, _) = thumbnail.as_ref()?;
-        Some(Entry { name, record: RecordId(at as i64), fingerprint: *fingerprint })
+        let fingerprints = thumbnail.iter().flat_map(|(fingerprints, _)| fingerprints);
+        fingerprints.map(move |&fingerprint| Entry { name, record: RecordId(at as i64), fingerprint })
     });
     let index = Index::new(entries);
     let mut wanted = BTreeMap::new();
@@ -325,7 +325,7 @@ fn read_master(file: &Path) -> Option<Master> {
     Some(Master::new(&decoded.renderings, decoded.header.upright_size()))
 }
 
-fn read_thumbnail(file: &Path) -> Result<Option<(Fingerprint, Thumbnail)>> {
+fn read_thumbnail(file: &Path) -> Result<Option<(Vec<Fingerprint>, Thumbnail)>> {
     let bytes = fs::read(file)?;
     let decoded = decode(&bytes, Scale::Full, &Limits::default()).ok();
     Ok(decoded.and_then(|decoded| {

@@ -28,7 +28,7 @@ pub struct IndexedThumbnail {
     /// The record.
     pub record: RecordId,
     /// What is compared.
-    pub fingerprint: Fingerprint,
+    pub fingerprints: Vec<Fingerprint>,
     /// The thumbnail file.
     pub digest: Digest,
     /// What the file tells of how it was made.
@@ -148,8 +148,8 @@ impl Tx<'_> {
         Ok(rows
             .into_iter()
             .filter_map(|(record, stored, digest, partition)| {
-                let fingerprint = Fingerprint::from_bytes(&stored)?;
-                Some(IndexedThumbnail { record, fingerprint, digest, partition })
+                let fingerprints = Fingerprint::all_from_bytes(&stored)?;
+                Some(IndexedThumbnail { record, fingerprints, digest, partition })
             })
             .collect())
     }

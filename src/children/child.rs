@@ -166,7 +166,7 @@ fn examine_thumbnail(bytes: &[u8], orders: &Orders) -> Result<ThumbnailExaminati
     let decoded = decode(bytes, Scale::Full, &orders.thumbnail_limits)?;
     Ok(ThumbnailExamination {
         partition: Partition::of(bytes)?,
-        fingerprint: fingerprint::of_thumbnail(&decoded.renderings[0]),
+        fingerprints: fingerprint::of_thumbnail(&decoded.renderings[0]),
         header: decoded.header,
     })
 }

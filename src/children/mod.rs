@@ -93,8 +93,8 @@ pub struct Examination {
 pub struct ThumbnailExamination {
     /// What the file says about itself.
     pub header: Header,
-    /// Its fingerprint.
-    pub fingerprint: Fingerprint,
+    /// Its fingerprints.
+    pub fingerprints: Vec<Fingerprint>,
     /// What its file tells of how it was made.
     pub partition: Partition,
 }

@@ -38,6 +38,43 @@ fn every_turn_of_a_thumbnail_is_near() {
     }
 }
 
+/// A picture on a ground of one level, so far from the left and from above.
+fn on_ground(picture: &Pixels, (width, height): (u32, u32), (left, above): (u32, u32), level: u8) -> Pixels {
+    let mut rgb = vec![level; (width * height * 3) as usize];
+    for (row, values) in picture.rgb.chunks_exact(picture.width as usize * 3).enumerate() {
+        let at = (((row as u32 + above) * width + left) * 3) as usize;
+        rgb[at..at + values.len()].copy_from_slice(values);
+    }
+    Pixels { width, height, rgb, alpha: None }
+}
+
+#[test]
+fn what_lies_in_a_margin_all_around_is_near() {
+    // An edge of its own keeps it from running into either ground.
+    let picture = on_ground(&picture(116, 87, 5), (120, 91), (2, 2), 128);
+    let upload = of_upload(std::slice::from_ref(&picture));
+    for level in [255u8, 0] {
+        let thumbnail = of_thumbnail(&on_ground(&picture, (200, 200), (40, 54), level));
+        assert_eq!(thumbnail.len(), 2);
+        assert!(
+            upload.distance(&thumbnail[..1]).is_none_or(|distance| distance > 60),
+            "as a whole it is another picture"
+        );
+        assert!(upload.distance(&thumbnail).is_some_and(|distance| distance <= 2), "on {level}");
+    }
+    assert_eq!(of_thumbnail(&on_ground(&picture, (200, 200), (20, 54), 255)).len(), 1, "it lies where no shop puts it");
+    assert_eq!(
+        of_thumbnail(&on_ground(&picture, (120, 200), (0, 54), 255)).len(),
+        1,
+        "padded in one direction, as a whole"
+    );
+    assert_eq!(
+        of_thumbnail(&Pixels { width: 50, height: 50, rgb: vec![255; 7500], alpha: None }).len(),
+        1,
+        "a blank page"
+    );
+}
+
 #[test]
 fn a_padded_and_a_cut_thumbnail_are_near() {
     let picture = picture(320, 160, 5);
@@ -57,7 +94,7 @@ fn a_padded_and_a_cut_thumbnail_are_near() {
 #[test]
 fn a_plain_picture_does_not_speak() {
     let plain = Pixels { width: 50, height: 50, rgb: vec![250; 50 * 50 * 3], alpha: None };
-    assert_eq!(of_thumbnail(&plain).quality, 0);
+    assert_eq!(of_thumbnail(&plain)[0].quality, 0);
     assert_eq!(of_upload(std::slice::from_ref(&plain)).distance(&of_thumbnail(&plain)), None);
 }
 
@@ -65,7 +102,7 @@ fn a_plain_picture_does_not_speak() {
 fn a_transparent_thumbnail_is_laid_where_it_shows() {
     let alpha: Vec<u8> = (0..64 * 64).map(|at| if (at / 8 + at / 512) % 2 == 0 { 255 } else { 0 }).collect();
     let white_logo = Pixels { width: 64, height: 64, rgb: vec![255; 64 * 64 * 3], alpha: Some(alpha) };
-    assert!(of_thumbnail(&white_logo).speaks());
+    assert!(of_thumbnail(&white_logo)[0].speaks());
     let upload = of_upload(std::slice::from_ref(&white_logo));
     assert_eq!(upload.distance(&of_thumbnail(&white_logo)), Some(0));
 }
@@ -87,7 +124,7 @@ proptest! {
         prop_assert_eq!(Views::from_bytes(&views.to_bytes()), Some(views.clone()));
         prop_assert_eq!(of_upload(std::slice::from_ref(&picture)), views);
         let thumbnail = of_thumbnail(&picture);
-        prop_assert_eq!(Fingerprint::from_bytes(&thumbnail.to_bytes()), Some(thumbnail));
+        prop_assert_eq!(Fingerprint::all_from_bytes(&Fingerprint::all_to_bytes(&thumbnail)), Some(thumbnail));
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub fn within_reach(a: (&Views, (u32, u32)), b: (&Views, (u32, u32))) -> bool {
 /// The distance of two uploads; nothing where one is too plain.
 pub fn reach(a: &Views, b: &Views) -> Option<u16> {
     let probe = |views: &Views| views.0.iter().filter(|view| view.speaks()).max_by_key(|view| view.quality).copied();
-    let asked = |probe: Fingerprint, views: &Views| views.distance(&probe);
+    let asked = |probe: Fingerprint, views: &Views| views.distance(&[probe]);
     let (from_a, from_b) = (asked(probe(a)?, b)?, asked(probe(b)?, a)?);
     Some(from_a.min(from_b))
 }

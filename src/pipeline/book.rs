@@ -46,7 +46,8 @@ impl Book {
                     .or_insert_with_key(|partition| Arc::new(Known::of(partition.as_ref(), &learned)));
                 recipes.insert(thumbnail.digest, Arc::clone(known));
                 let name = names.get(&thumbnail.record).map_or("", String::as_str);
-                entries.push(Entry { name, record: thumbnail.record, fingerprint: thumbnail.fingerprint });
+                let entry = |fingerprint| Entry { name, record: thumbnail.record, fingerprint };
+                entries.extend(thumbnail.fingerprints.into_iter().map(entry));
             }
             Ok(Book {
                 seq: tx.records_seq(customer)?,

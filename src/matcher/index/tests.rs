@@ -50,7 +50,7 @@ fn index<'a>(thumbnails: impl IntoIterator<Item = &'a (String, i64, Fingerprint)
 fn brute_force(thumbnails: &Thumbnails, views: &Views, radius: u16, most: usize) -> Vec<Near> {
     let mut best = std::collections::BTreeMap::new();
     for (name, record, fingerprint) in thumbnails {
-        if let Some(distance) = views.distance(fingerprint) {
+        if let Some(distance) = views.distance(std::slice::from_ref(fingerprint)) {
             let least = best.entry((name, record)).or_insert(u16::MAX);
             *least = distance.min(*least);
         }
