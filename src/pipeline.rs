@@ -213,7 +213,7 @@ fn first_image(kind: Kind, seen: Option<&Examination>) -> NewImage {
     NewImage {
         number: 1,
         size: seen.map(|seen| seen.header.upright_size()),
-        storage: Storage::of(kind),
+        storage: Storage::of(kind, seen.is_some_and(|seen| seen.header.compressed)),
         truncated: seen.is_none_or(|seen| seen.header.truncated),
         taken_at: seen.and_then(|seen| seen.header.taken_at.clone()),
         fingerprint: seen.map(|seen| (seen.views.quality(), seen.views.to_bytes())),

@@ -315,7 +315,7 @@ fn read_upload(root: &Path, file: &Path) -> Result<(Image, Option<Views>)> {
         size: decoded.as_ref().map(|decoded| decoded.header.upright_size()),
         paths: vec![file.strip_prefix(root)?.to_string_lossy().into_owned()],
         truncated: decoded.as_ref().is_some_and(|decoded| decoded.header.truncated),
-        storage: Storage::of(Kind::of(&bytes)),
+        storage: Storage::of(Kind::of(&bytes), decoded.as_ref().is_some_and(|decoded| decoded.header.compressed)),
     };
     Ok((image, decoded.map(|decoded| of_upload(&decoded.renderings))))
 }

@@ -20,6 +20,7 @@ pub(super) fn stored(bytes: &[u8]) -> Result<Stored, Unreadable> {
         truncated: (bytes.len() as u64) < head.bytes_needed,
         exif: Exif::default(),
         icc: None,
+        compressed: false,
     })
 }
 

@@ -24,6 +24,7 @@ pub(super) fn stored(bytes: &[u8]) -> Result<Stored, Unreadable> {
         truncated: !blocks.ended,
         exif: Exif::default(),
         icc: None,
+        compressed: true,
     })
 }
 

@@ -27,6 +27,7 @@ pub(super) fn stored(bytes: &[u8]) -> Result<Stored, Unreadable> {
         truncated: !markers.ended,
         icc: markers.profile(),
         exif: markers.exif.clone().unwrap_or_default(),
+        compressed: true,
     })
 }
 

@@ -154,6 +154,8 @@ pub struct Header {
     pub truncated: bool,
     /// A check sum says that its picture data is not what was written. Told only where decoding succeeds all the same.
     pub altered: bool,
+    /// Its pixels are compressed, so that pictures of one size differ in length. Of TIFF that depends on the file; of BMP as good as never.
+    pub compressed: bool,
 }
 
 impl Header {
@@ -192,6 +194,7 @@ struct Stored {
     truncated: bool,
     exif: exif::Exif,
     icc: Option<Vec<u8>>,
+    compressed: bool,
 }
 
 /// Reads what the file says about itself, and whether its end is there, without decoding it.
@@ -254,6 +257,7 @@ fn header(kind: Kind, stored: &Stored) -> Header {
         taken_at: stored.exif.taken_at.clone(),
         truncated: stored.truncated,
         altered: false,
+        compressed: stored.compressed,
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn stored(bytes: &[u8]) -> Result<Stored, Unreadable> {
         exif: exif_of(bytes),
         // An explicit sRGB chunk outranks a profile.
         icc: if info.srgb.is_some() { None } else { info.icc_profile.as_ref().map(|profile| profile.to_vec()) },
+        compressed: true,
     })
 }
 

@@ -227,6 +227,19 @@ fn a_gif_frame_smaller_than_its_canvas_stands_in_its_place() {
 }
 
 #[test]
+fn a_tiff_says_whether_it_is_compressed() {
+    use ::tiff::encoder::{Compression, TiffEncoder, colortype::Gray8};
+    let compressed = |compression| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut encoder = TiffEncoder::new(&mut bytes).unwrap().with_compression(compression);
+        encoder.write_image::<Gray8>(16, 16, &[7; 256]).unwrap();
+        read_header(bytes.get_ref(), &Limits::default()).unwrap().compressed
+    };
+    assert!(!compressed(Compression::Uncompressed));
+    assert!(compressed(Compression::Lzw) && compressed(Compression::Packbits));
+}
+
+#[test]
 fn tiff_variants_mean_what_they_say() {
     use ::tiff::encoder::colortype as of;
     let rgb = |bytes: &[u8]| full(bytes).renderings.remove(0).rgb;

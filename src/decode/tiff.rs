@@ -35,7 +35,9 @@ pub(super) fn stored(bytes: &[u8], limits: &Limits) -> Result<Stored, Unreadable
     // A profile that cannot be read is no profile.
     let icc = reader.find_tag(Tag::IccProfile).ok().flatten().and_then(|value| value.into_u8_vec().ok());
     let exif = exif_of(&mut reader);
-    Ok(Stored { width, height, frames: pages(&mut reader), truncated, exif, icc })
+    // Before the pages are counted, which moves the reader on.
+    let compressed = reader.find_tag_unsigned::<u16>(Tag::Compression).ok().flatten().is_some_and(|method| method != 1);
+    Ok(Stored { width, height, frames: pages(&mut reader), truncated, exif, icc, compressed })
 }
 
 pub(super) fn raster(bytes: &[u8], stored: &Stored, scale: Scale, limits: &Limits) -> Result<Raster, Unreadable> {

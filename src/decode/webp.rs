@@ -22,6 +22,7 @@ pub(super) fn stored(bytes: &[u8], limits: &Limits) -> Result<Stored, Unreadable
         truncated: is_cut(bytes),
         exif: exif.map_or_else(exif::Exif::default, |block| exif::read(&block)),
         icc,
+        compressed: true,
     })
 }
 

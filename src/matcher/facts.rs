@@ -80,9 +80,9 @@ pub struct ImageFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Storage {
-    /// Length follows from the size alone (BMP, TIFF as a rule), so equal lengths prove little.
+    /// Length follows from the size alone (BMP, many a TIFF), so equal lengths prove little.
     Uncompressed,
-    /// Compressed without loss (PNG, lossless WebP).
+    /// Compressed without loss (PNG, the other TIFFs).
     Lossless,
     /// Compressed with loss (JPEG, WebP), or reduced to a palette (GIF).
     Lossy,
@@ -140,12 +140,12 @@ impl ImageFacts {
 }
 
 impl Storage {
-    /// How files of a kind store their pixels. TIFF can compress, but as a rule does not. WebP can do without loss, but
-    /// as a rule does not.
-    pub fn of(kind: Kind) -> Self {
+    /// How a file of a kind stores its pixels, `compressed` or not. WebP can do without loss, but as a rule does not; TIFF can
+    /// lose, but as a rule does not.
+    pub fn of(kind: Kind, compressed: bool) -> Self {
         match kind {
-            Kind::Bmp | Kind::Tiff => Storage::Uncompressed,
-            Kind::Png => Storage::Lossless,
+            Kind::Bmp | Kind::Tiff if !compressed => Storage::Uncompressed,
+            Kind::Png | Kind::Tiff => Storage::Lossless,
             _ => Storage::Lossy,
         }
     }
