@@ -121,6 +121,7 @@ export async function sending({ visitor, sign_in, looked_at, reunite, restart, c
     await restart();
     wire.slow(Infinity);
     await carl.locator(".told", { hasText: "All 303 files are received" }).waitFor({ timeout: 90_000 });
+    assert.equal(await carl.locator(".unfinished").isVisible(), false, "what is received is still said to lack its end");
     await looked_at(carl, "sending-done");
 
     // One picture for itself: by the script, and by a form without any.

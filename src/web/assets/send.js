@@ -383,6 +383,20 @@ function row(item) {
   return item.row;
 }
 
+// What an earlier visit left half done and was chosen again is told among the files, and no longer as missing its end.
+function paintUnfinished() {
+  const box = place.querySelector(".unfinished");
+  if (!box) return;
+  const lines = [...box.querySelectorAll("li")];
+  for (const line of lines) {
+    const item = byPath.get(line.querySelector(".path").textContent);
+    line.hidden = Boolean(item) && !["failed", "left"].includes(item.state);
+  }
+  const open = lines.filter((line) => !line.hidden).length;
+  box.hidden = open === 0;
+  box.querySelector(".count").textContent = open === 1 ? "One file is not here to its end" : `${numbers.format(open)} files are not here to their end`;
+}
+
 function paint() {
   painting = null;
   const panel = place.querySelector(".progress");
@@ -414,6 +428,8 @@ function paint() {
   const act = place.querySelector(".pause");
   act.hidden = open.length === 0;
   act.textContent = paused ? "Go on" : "Pause";
+
+  paintUnfinished();
 
   const first = open.filter((item) => item.state === "sending").concat(open.filter((item) => item.state === "waiting").slice(0, 4));
   const shown = [...failed.slice(0, 100), ...first, ...ended.slice(-5).reverse()];
