@@ -22,6 +22,9 @@ use metrics::Kept;
 /// How long the oldest undecided upload may stay the same before the pipeline counts as stuck.
 const STUCK: Duration = Duration::from_secs(15 * 60);
 
+/// How long a program of the shop may fail to take what waits for it before that counts as trouble: a restart of it is none.
+const UNTOLD: Duration = Duration::from_secs(5 * 60);
+
 /// A running server, as far as it is looked at.
 pub struct Condition {
     catalogue: Arc<Catalogue>,
@@ -57,6 +60,8 @@ pub enum Trouble {
     OriginalsAway,
     /// Nothing is decided any more, although something waits.
     Stuck,
+    /// A program of the shop does not take what it is to be told.
+    WebhookFails,
 }
 
 /// The machine in numbers.
@@ -78,8 +83,14 @@ pub struct Machine {
 
 impl Trouble {
     /// Every kind there is.
-    pub const ALL: [Trouble; 5] =
-        [Trouble::Catalogue, Trouble::DiskLow, Trouble::BlobsAway, Trouble::OriginalsAway, Trouble::Stuck];
+    pub const ALL: [Trouble; 6] = [
+        Trouble::Catalogue,
+        Trouble::DiskLow,
+        Trouble::BlobsAway,
+        Trouble::OriginalsAway,
+        Trouble::Stuck,
+        Trouble::WebhookFails,
+    ];
 
     /// The word for this in metrics and in the history of incidents.
     pub fn word(self) -> &'static str {
@@ -89,6 +100,7 @@ impl Trouble {
             Trouble::BlobsAway => "blobs_away",
             Trouble::OriginalsAway => "originals_away",
             Trouble::Stuck => "stuck",
+            Trouble::WebhookFails => "webhook_fails",
         }
     }
 
@@ -100,6 +112,7 @@ impl Trouble {
             Trouble::BlobsAway => "The store of received files is away",
             Trouble::OriginalsAway => "The store of originals is away",
             Trouble::Stuck => "Nothing is decided any more",
+            Trouble::WebhookFails => "A program of the shop is not told what came back",
         }
     }
 
@@ -113,6 +126,9 @@ impl Trouble {
             Trouble::Stuck => {
                 "the oldest file that is to be decided has waited for a quarter of an hour, and nothing before it"
             }
+            Trouble::WebhookFails => {
+                "a program of the shop has not taken for five minutes what it is to be told, which waits for it"
+            }
         }
     }
 
@@ -120,7 +136,7 @@ impl Trouble {
     pub fn lets_receive(self) -> bool {
         match self {
             Trouble::Catalogue | Trouble::DiskLow => false,
-            Trouble::BlobsAway | Trouble::OriginalsAway | Trouble::Stuck => true,
+            Trouble::BlobsAway | Trouble::OriginalsAway | Trouble::Stuck | Trouble::WebhookFails => true,
         }
     }
 }
@@ -145,6 +161,7 @@ impl Condition {
             Trouble::BlobsAway => self.pipeline.blobs.require().is_err(),
             Trouble::OriginalsAway => self.pipeline.originals.require().is_err(),
             Trouble::Stuck => self.is_stuck(),
+            Trouble::WebhookFails => self.is_a_program_untold(),
         };
         Trouble::ALL.into_iter().filter(is).collect()
     }
@@ -162,6 +179,13 @@ impl Condition {
                 false
             }
         }
+    }
+
+    /// Whether a program fails to take what has waited for it too long.
+    fn is_a_program_untold(&self) -> bool {
+        let late = Micros(Micros::now().0 - UNTOLD.as_micros() as i64);
+        let programs = self.catalogue.read(|tx| tx.webhooks()).unwrap_or_default();
+        programs.iter().any(|one| one.last_error.is_some() && one.waiting_since.is_some_and(|since| since < late))
     }
 
     /// The machine in numbers.

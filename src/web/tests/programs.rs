@@ -35,6 +35,26 @@ fn a_store_that_is_away_is_said_and_files_can_be_received() {
 }
 
 #[test]
+fn a_program_that_takes_nothing_for_five_minutes_is_an_incident_until_it_does() {
+    let pages = Pages::start();
+    pages.two_customers();
+    pages.catalogue.write(|tx| tx.webhook_add("shop", "http://127.0.0.1:1/", "secret", Micros(0))).unwrap();
+    pages.sql(
+        "INSERT INTO outbox (id, webhook, record, event, body, created_at) SELECT 1, 'shop', min(id), 'reattached', '{}', 0 \
+               FROM records",
+    );
+    let trouble = |value: u8| format!("reunite_trouble{{kind=\"webhook_fails\"}} {value}\n");
+    assert!(pages.get("/metrics").contains(&trouble(0)), "it waits, and nothing has failed");
+    pages.catalogue.write(|tx| tx.webhook_away("shop", "connection refused", Micros(0))).unwrap();
+    assert!(pages.get("/metrics").contains(&trouble(1)));
+    let answer = pages.ask("GET", "/readyz", "");
+    assert_eq!(status(&answer), 200, "files can be received");
+    assert!(answer.contains("ready\na program of the shop has not taken for five minutes"), "{answer}");
+    pages.sql("DELETE FROM outbox");
+    assert!(pages.get("/metrics").contains(&trouble(0)));
+}
+
+#[test]
 fn numbers_are_for_operators_and_for_tokens_of_their_scope() {
     let pages = Pages::start();
     pages.two_customers();
