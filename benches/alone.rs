@@ -1,5 +1,6 @@
 //! Takes the right picture away and asks the rule again: the hardest question there is to it, since frames of the same burst
-//! and cards of the same template stay, and each attachment that is made now is a wrong one.
+//! and cards of the same template stay, and each attachment that is made now is a wrong one. Before that it counts how often the
+//! right file is the first of a review list.
 //!
 //!     cargo bench --bench alone -- FOLDER...
 //!
@@ -33,15 +34,16 @@ fn main() -> Result<()> {
     if folders.is_empty() {
         println!("no folder given, nothing measured; usage: cargo bench --bench alone -- FOLDER...");
     }
-    let (mut never_sent, mut never_ordered) = (Tally::default(), Tally::default());
+    let mut all = Counts::default();
     for folder in &folders {
-        let (a, b) = ask_folder(Path::new(folder))?;
-        println!("{folder}: never sent: {a}; nor the other ordered: {b}");
-        never_sent.add(&a);
-        never_ordered.add(&b);
+        let counts = ask_folder(Path::new(folder))?;
+        println!("{folder}: {counts}");
+        all.never_sent.add(&counts.never_sent);
+        all.never_ordered.add(&counts.never_ordered);
+        all.lists.add(&counts.lists);
     }
-    println!("all: never sent: {never_sent}; nor the other ordered: {never_ordered}");
-    if never_sent.wrong > 0 {
+    println!("all: {all}");
+    if all.never_sent.wrong > 0 {
         std::process::exit(1);
     }
     Ok(())
@@ -67,12 +69,31 @@ impl std::fmt::Display for Tally {
     }
 }
 
+/// What came out of a folder, or of all.
+#[derive(Default)]
+struct Counts {
+    never_sent: Tally,
+    never_ordered: Tally,
+    /// Review lists with the right file in them, and those of them where it is not the first.
+    lists: Tally,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { never_sent, never_ordered, lists } = self;
+        let first = lists.asked - lists.wrong;
+        write!(f, "never sent: {never_sent}; nor the other ordered: {never_ordered}; ")?;
+        write!(f, "the right one first in {first} of {} review lists", lists.asked)
+    }
+}
+
 /// A line of `truth.csv`: the picture that an upload shows, and the records (`;` between them) whose picture it is.
 #[derive(Deserialize)]
 struct Upload {
     upload: String,
     source: String,
     record_ids: String,
+    relation: String,
 }
 
 /// A line of `best.csv`: the picture that a record lost.
@@ -94,6 +115,12 @@ impl Truth<'_> {
         image.paths.iter().find_map(|path| self.uploads.get(path.strip_prefix(b"/").unwrap_or(path)).copied())
     }
 
+    /// Whether the image may be put back, as the scorer has it.
+    fn is_proper(&self, image: &ImageFacts, record: RecordId) -> bool {
+        let whole = |upload: &Upload| !["edit", "truncated"].contains(&&*upload.relation);
+        self.upload(image).is_some_and(whole) && self.is_right(image, record)
+    }
+
     fn is_right(&self, image: &ImageFacts, record: RecordId) -> bool {
         // What is not of the case can prove nothing.
         self.upload(image).is_none_or(|upload| {
@@ -102,12 +129,12 @@ impl Truth<'_> {
     }
 }
 
-fn ask_folder(folder: &Path) -> Result<(Tally, Tally)> {
+fn ask_folder(folder: &Path) -> Result<Counts> {
     let (uploads, lost): (Vec<Upload>, Vec<Lost>) =
         (rows(&folder.join("case/truth.csv"))?, rows(&folder.join("case/best.csv"))?);
     let lost: HashMap<&str, &str> = lost.iter().map(|line| (&*line.record_id, &*line.source)).collect();
     let catalogue = Catalogue::open(&folder.join("catalogue.sqlite"))?;
-    let (mut never_sent, mut never_ordered) = (Tally::default(), Tally::default());
+    let mut counts = Counts::default();
     for customer in catalogue.read::<_, catalogue::Error>(|tx| tx.customers())? {
         let facts = catalogue.read::<_, catalogue::Error>(|tx| tx.customer_facts(customer.id))?.facts;
         let names = catalogue.read::<_, catalogue::Error>(|tx| tx.record_names(customer.id))?;
@@ -118,12 +145,26 @@ fn ask_folder(folder: &Path) -> Result<(Tally, Tally)> {
             lost: names.iter().map(|(&id, name)| (id, lost[&**name])).collect(),
             names,
         };
-        ask_customer(&facts, &truth, &mut never_sent, &mut never_ordered);
+        count_lists(&facts, &truth, &mut counts.lists);
+        ask_customer(&facts, &truth, &mut counts);
     }
-    Ok((never_sent, never_ordered))
+    Ok(counts)
 }
 
-fn ask_customer(facts: &Facts, truth: &Truth, never_sent: &mut Tally, never_ordered: &mut Tally) {
+fn count_lists(facts: &Facts, truth: &Truth, lists: &mut Tally) {
+    let mut ranks: BTreeMap<RecordId, Vec<u32>> = BTreeMap::new();
+    for decision in decide(facts, &Tier::ALL).into_iter().filter(|decision| decision.verdict == Verdict::Review) {
+        let image = facts.images.iter().find(|image| image.id == decision.image);
+        if image.is_some_and(|image| truth.is_proper(image, decision.record)) {
+            ranks.entry(decision.record).or_default().extend(decision.rank);
+        }
+    }
+    lists.asked += ranks.len();
+    lists.wrong += ranks.values().filter(|ranks| !ranks.contains(&1)).count();
+}
+
+fn ask_customer(facts: &Facts, truth: &Truth, counts: &mut Counts) {
+    let Counts { never_sent, never_ordered, .. } = counts;
     let mut by_picture: BTreeMap<&str, Vec<RecordId>> = BTreeMap::new();
     for record in &facts.records {
         by_picture.entry(truth.lost[&record.id]).or_default().push(record.id);

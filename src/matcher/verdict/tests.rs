@@ -262,6 +262,29 @@ fn what_nobody_edited_is_shown_before_an_edited_copy_as_close() {
 }
 
 #[test]
+fn a_recorded_length_is_shown_first_unless_something_contradicts_it() {
+    let mut facts = whole();
+    facts.records[0].filename = None;
+    facts.images.push(ImageFacts { bytes: 5, ..image(2) });
+    facts.candidates = vec![measured(1, 1, 7.0), measured(2, 1, 2.0)];
+    assert_eq!(for_review(&facts), [1, 2]);
+    facts.candidates[0] = measured(1, 1, 9.0);
+    assert_eq!(for_review(&facts), [2, 1], "by its pixels it is another picture, as long by chance");
+}
+
+#[test]
+fn what_the_recipe_makes_more_nearly_is_shown_first() {
+    let mut facts = silent(1, 2, vec![made(1, 1, false), made(2, 1, false)]);
+    let fits: Vec<&mut Fit> = facts.candidates.iter_mut().filter_map(|one| one.measured[0].fit.as_mut()).collect();
+    for (fit, hz) in fits.into_iter().zip([0.8, 0.4]) {
+        (fit.close, fit.hz) = (true, hz);
+    }
+    assert_eq!(for_review(&facts), [2, 1]);
+    facts.candidates[1].measured[0].fit.as_mut().unwrap().close = false;
+    assert_eq!(for_review(&facts), [1, 2], "it makes another thumbnail");
+}
+
+#[test]
 fn shots_of_two_times_are_two_pictures_however_alike() {
     let mut facts = silent(1, 2, vec![made(1, 1, true), made(2, 1, true)]);
     facts.compared = vec![compared(1, 2, Likeness::Same)];
