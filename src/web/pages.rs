@@ -175,6 +175,8 @@ struct OneList {
     removed: String,
     removed_one: bool,
     restored: String,
+    /// Those that are looked for again, to be given up again by a button.
+    restored_records: Vec<i64>,
     total: String,
     /// What leads to the next page, if there is one.
     next: Option<String>,
@@ -304,6 +306,8 @@ pub(super) struct Asked {
     removed: String,
     /// How many are looked for again since the page before.
     restored: String,
+    /// Which these are, numbers with commas between them, where they were chosen one by one.
+    undo: String,
 }
 
 impl Asked {
@@ -436,6 +440,7 @@ pub(super) async fn list(
         removed: if removed > 0 { number(removed as i64) } else { String::new() },
         removed_one: removed == 1,
         restored: number(asked.restored.parse().unwrap_or(0)),
+        restored_records: asked.undo.split(',').filter_map(|id| id.parse().ok()).collect(),
         asked,
     };
     Ok(Html(page.render()?))

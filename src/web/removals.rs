@@ -53,6 +53,8 @@ pub(super) async fn restore(
     Form(fields): Form<Fields>,
 ) -> Result<Response, Fault> {
     let id = customer(&id)?;
+    // What was chosen on one page can be put back from where that leads.
+    let undo: Vec<String> = chosen(&fields)?.iter().take(BATCH).map(|record| record.0.to_string()).collect();
     let records = match (field(&fields, "all"), field(&fields, "at")) {
         ("", "") => chosen(&fields)?,
         ("", at) => {
@@ -66,7 +68,8 @@ pub(super) async fn restore(
         let (some, who) = (some.to_vec(), visitor.name());
         restored += write(&context, move |tx| tx.restore(id, &some, &who)).await?.len();
     }
-    Ok(Redirect::to(&format!("/customers/{id}/missing?restored={restored}")).into_response())
+    let undo = if undo.is_empty() || restored == 0 { String::new() } else { format!("&undo={}", undo.join(",")) };
+    Ok(Redirect::to(&format!("/customers/{id}/missing?restored={restored}{undo}")).into_response())
 }
 
 /// `/customers/{id}/keep`: what was announced to be given up is looked for on, or that is taken back.

@@ -25,8 +25,13 @@ fn a_customer_gives_pictures_up_and_takes_that_back() {
     let home = pages.ask("GET", "/customers/7", &anna);
     assert!(home.contains("Nothing is looked for any more") && home.contains("/customers/7/removed"), "{home}");
     let back = pages.post("/customers/7/restore", &anna, &format!("mark={mark}&record=7"));
-    assert_eq!(header(&back, "location"), Some("/customers/7/missing?restored=1"));
+    assert_eq!(header(&back, "location"), Some("/customers/7/missing?restored=1&undo=7"));
     assert_eq!(retired(&pages), [70]);
+    let page = pages.ask("GET", "/customers/7/missing?restored=1&undo=7", &anna);
+    let undo =
+        "<input type=\"hidden\" name=\"record\" value=\"7\">\n<button class=\"plain\" type=\"submit\">Undo</button>";
+    assert!(page.contains("1 picture is looked for again.") && page.contains(undo), "{page}");
+    assert!(page.contains("action=\"/customers/7/remove\""), "{page}");
     let kept = rusqlite::Connection::open(pages.catalogue.path()).unwrap();
     let history: String = kept
         .query_row(
